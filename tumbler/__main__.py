@@ -1,0 +1,3 @@
+from tumbler.cli import main
+
+main()
