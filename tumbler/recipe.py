@@ -60,7 +60,7 @@ def find(name: str) -> Path:
         return Path(name)
     shipped = {path.stem: path for path in _shipped()}
     if name not in shipped:
-        raise UserError(f"no recipe {name!r}{_nearest(name, shipped)}; shipped are {', '.join(sorted(shipped))}")
+        raise UserError(f"no recipe {name!r}{nearest(name, shipped)}; shipped are {', '.join(sorted(shipped))}")
     return shipped[name]
 
 
@@ -78,24 +78,25 @@ def load(path: Path, overrides: Iterable[str], settings_of: Callable[[str], type
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path.name}: not valid TOML: {error}") from error
+    return from_table({"name": path.stem, **raw}, path.name, overrides, settings_of)
+
+
+def from_table(
+    raw: dict[str, Any], where: str, overrides: Iterable[str], settings_of: Callable[[str], type[Settings]]
+) -> Recipe:
+    """A recipe from parsed TOML; `where` stands in front of every error."""
     for override in overrides:
         _override(raw, override)
-    return parse(raw, path.name, settings_of, path.stem)
-
-
-def parse(
-    raw: dict[str, Any], where: str, settings_of: Callable[[str], type[Settings]], default_name: str = "recipe"
-) -> Recipe:
     known = ("name", "about", "executor", "step", *SHARED)
     for key in raw:
         if key not in known:
-            raise UserError(f"{where}: unknown key {key!r}{_nearest(key, known)}")
+            raise UserError(f"{where}: unknown key {key!r}{nearest(key, known)}")
     steps: list[Step] = []
     for table in raw.get("step", []):
         steps.append(_step(table, {key: raw[key] for key in SHARED if key in raw}, where, settings_of, steps))
     if not steps:
         raise UserError(f"{where}: no steps; add a [[step]] with name and stage")
-    return Recipe(str(raw.get("name", default_name)), str(raw.get("about", "")), raw.get("executor", {}), tuple(steps))
+    return Recipe(str(raw.get("name", where)), str(raw.get("about", "")), raw.get("executor", {}), tuple(steps))
 
 
 def _step(
@@ -137,7 +138,7 @@ def _explain(detail: ErrorDetails, settings_class: type[Settings]) -> str:
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         fields = _fields_at(settings_class, detail["loc"][:-1])
-        return f"unknown key {key!r}{_nearest(str(detail['loc'][-1]), fields)}"
+        return f"unknown key {key!r}{nearest(str(detail['loc'][-1]), fields)}"
     if detail["type"] == "missing":
         return f"{key!r} is missing; it has no default"
     return f"{key} = {detail['input']!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
@@ -152,7 +153,8 @@ def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of an error line: `; did you mean X?` for a misspelt word, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -175,7 +177,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
         table, path = steps[path[0]], path[1:]
     else:
         known = (*steps, "executor", "identity")
-        raise UserError(f"--set {override}: no step {path[0]!r}{_nearest(path[0], known)}; steps: {', '.join(steps)}")
+        raise UserError(f"--set {override}: no step {path[0]!r}{nearest(path[0], known)}; steps: {', '.join(steps)}")
     for part in path[:-1]:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
@@ -221,4 +223,4 @@ def toml_value(value: Any) -> str:
         return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list | tuple | set | frozenset):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # legal in JSON, not in TOML

@@ -1,0 +1,112 @@
+"""From a recipe to artifacts: runs the steps in order, skips what is done, goes on where a kill stopped.
+
+Stages are named here as strings and imported when a recipe needs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, get_type_hints
+
+from tumbler import artifact
+from tumbler.artifact import Artifact, Outcome, Work
+from tumbler.errors import UserError
+from tumbler.executor import Executor, ExecutorSettings
+from tumbler.log import Log
+from tumbler.recipe import Recipe, Settings, Step, nearest, validate
+
+STAGES: Final = ("almanac", "crawl", "corpus", "tokens", "pretrain", "sft", "eval")
+"""In the order in which the data flows. Each is `tumbler/<name>/stage.py` with a function `run`."""
+
+Run = Callable[[Settings, Work], Outcome]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A step that is done: `fresh` when this call did it, false when it was there already."""
+
+    step: Step
+    artifact: Artifact
+    fresh: bool
+
+
+def stage_run(stage: str) -> Run:
+    if stage not in STAGES:
+        raise UserError(f"no stage {stage!r}{nearest(stage, STAGES)}; stages: {', '.join(STAGES)}")
+    run: Run = importlib.import_module(f"tumbler.{stage}.stage").run
+    return run
+
+
+def settings_of(stage: str) -> type[Settings]:
+    """The settings class of a stage: the annotation of its run function's first parameter."""
+    settings_class: type[Settings] = get_type_hints(stage_run(stage))["settings"]
+    return settings_class
+
+
+def run_recipe(
+    recipe: Recipe, out: Path, to: str | None = None, fork: Path | None = None, redo: str | None = None
+) -> Iterator[Finished]:
+    """Run the steps of `recipe` into `out`/<step>, one Finished each, up to and including the step `to`.
+
+    `fork` is an artifact of another run: it and its ancestors stand in for the steps of the same names.
+    `redo` throws the folder of that step, and of all steps after it, away first.
+    """
+    last = len(recipe.steps) if to is None else _position(recipe.steps, to) + 1
+    done = _forked(fork, recipe) if fork else {}
+    executor = Executor(validate(ExecutorSettings, recipe.executor, "executor").workers)
+    if redo is not None:
+        for step in recipe.steps[_position(recipe.steps, redo) :]:
+            artifact.discard(out / step.name)
+    for step in recipe.steps[:last]:
+        if step.name in done:
+            yield Finished(step, done[step.name], fresh=False)
+            continue
+        inputs = [done[name] if name in done else _outside(name, step, recipe) for name in step.inputs]
+        finished = run_step(step, inputs, out / step.name, executor)
+        done[step.name] = finished.artifact
+        yield finished
+
+
+def run_step(step: Step, inputs: Sequence[Artifact], path: Path, executor: Executor) -> Finished:
+    """Run one step into `path`, or find that it is done already."""
+    there = artifact.present(path, step.name, step.stage, step.settings, inputs)
+    if there is not None:
+        return Finished(step, there, fresh=False)
+    log = Log(step.name, path / "metrics.jsonl")
+    begun = time.monotonic()
+    work = artifact.begin(path, step.name, step.stage, step.settings, inputs, executor, log)
+    outcome = stage_run(step.stage)(step.settings, work)
+    return Finished(step, artifact.finish(work, outcome, time.monotonic() - begun), fresh=True)
+
+
+def _position(steps: Sequence[Step], name: str) -> int:
+    names = [step.name for step in steps]
+    if name not in names:
+        raise UserError(f"no step {name!r}{nearest(name, names)}; steps: {', '.join(names)}")
+    return names.index(name)
+
+
+def _forked(path: Path, recipe: Recipe) -> dict[str, Artifact]:
+    """The artifact in `path` and its ancestors, by the names of the steps that made them."""
+    start = artifact.open_artifact(path)
+    names = {step.name for step in recipe.steps}
+    if start.manifest["step"] not in names:
+        raise UserError(f"--from {path}: made by step {start.manifest['step']!r}, which {recipe.name} does not have")
+    found: dict[str, Artifact] = {}
+    for item in artifact.lineage(start):
+        if item.manifest["step"] in names:
+            found.setdefault(item.manifest["step"], item)
+    return found
+
+
+def _outside(name: str, step: Step, recipe: Recipe) -> Artifact:
+    later = [other.name for other in recipe.steps]
+    if name in later:
+        raise UserError(f"{step.name}: input {name!r} is made by a step that comes later; move it up in the recipe")
+    if not Path(name).exists():
+        raise UserError(f"{step.name}: input {name!r} is no earlier step and no path{nearest(name, later)}")
+    return artifact.open_outside(Path(name))
