@@ -146,9 +146,10 @@ def generate(
     Example: tumbler generate runs/tiny/pretrain "The capital of France is" --temperature 0
     """
     from tumbler.chat import terminal
+    from tumbler.engine import Sampling
 
     text = sys.stdin.read() if prompt == "-" else prompt
-    sampling = terminal.sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
+    sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
     terminal.generate(model, text, sampling, tuple(stop or ()))
 
 
@@ -169,8 +170,9 @@ def chat(
     Example: tumbler chat runs/tiny/sft -m "What is the capital of Peru?"
     """
     from tumbler.chat import terminal
+    from tumbler.engine import Sampling
 
-    terminal.chat(model, terminal.sampling(max_tokens, temperature, top_k, top_p, min_p, seed), message, system)
+    terminal.chat(model, Sampling(max_tokens, temperature, top_k, top_p, min_p, seed), message, system)
 
 
 @app.command()

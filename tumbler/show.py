@@ -99,14 +99,19 @@ def draw(view: View) -> RenderableType:
 
 
 def _draw_funnel(view: Funnel) -> RenderableType:
+    """A row a rule: `rule:detail` reasons of one rule are added up (`tumbler explain` has them apart)."""
+    rules: dict[str, int] = {}
+    for reason, count in view.dropped:
+        rule = reason.partition(":")[0]
+        rules[rule] = rules.get(rule, 0) + count
     grid = Grid.grid(padding=(0, 2))
     left = view.read
     grid.add_row(f"{number(left)} {view.unit} read", Text("█" * BAR, style="green"), "")
-    for reason, count in view.dropped:
+    for rule, count in rules.items():
         left -= count
         bar = Text("█" * round(BAR * left / max(view.read, 1)), style="green")
         bar.append("░" * max(1, round(BAR * count / max(view.read, 1))) if count else "", style="red")
-        grid.add_row(Text(clean(reason)), bar, f"-{number(count)}")
+        grid.add_row(Text(clean(rule)), bar, f"-{number(count)}")
     share = view.kept / max(view.read, 1)
     grid.add_row(Text(f"{number(view.kept)} {view.unit} kept", style="bold"), "", f"{share:.1%}")
     return Padding(grid, (0, 0, 0, 2))

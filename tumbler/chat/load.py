@@ -1,0 +1,26 @@
+"""Reader of a checkpoint folder: the sampler and the tokenizer that belong together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tumbler.engine import Sampler
+from tumbler.errors import UserError
+from tumbler.model import load_model
+from tumbler.text.tokenizer import Tokenizer
+
+
+def load_chat(folder: Path, *, slots: int = 16, dtype: torch.dtype = torch.float32) -> tuple[Sampler, Tokenizer]:
+    """A model of a Hugging Face folder, ready to answer; UserError when the folder holds no such model."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give the folder of a checkpoint, such as runs/tiny/sft")
+    model = load_model(folder, dtype).eval()
+    tokenizer = Tokenizer.load(folder)
+    if tokenizer.vocab_size != model.config.vocab_size:
+        raise UserError(
+            f"{folder}: the tokenizer has {tokenizer.vocab_size} ids, the model {model.config.vocab_size}; "
+            "they do not belong together"
+        )
+    return Sampler(model, slots=slots), tokenizer

@@ -1,0 +1,1 @@
+"""corpus: pages -> documents, by the published rules, each drop with its reason."""

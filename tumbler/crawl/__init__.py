@@ -1,0 +1,1 @@
+"""crawl: sources (WARC, HTML folders, JSONL, Parquet, plain text) -> pages."""

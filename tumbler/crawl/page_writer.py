@@ -1,0 +1,50 @@
+"""Pages -> one Parquet file, with the account of its source inside, so that file and account are never apart."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tumbler.crawl.pages import SCHEMA, Counts, Dropped, Page
+
+COUNTS_KEY: Final = "tumbler.counts"
+ROW_GROUP_BYTES: Final = 16 << 20
+"""Text collected before it is written: bounds a worker's memory whatever the size of the source."""
+
+
+def write_pages(records: Iterable[Page | Dropped], path: Path) -> Counts:
+    """Write the pages in their order and return the account (which the file holds too)."""
+    dropped: Counter[str] = Counter()
+    rows: list[Page] = []
+    kept = size = 0
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+        for record in records:
+            if isinstance(record, Dropped):
+                dropped[record.reason] += 1
+                continue
+            kept, size = kept + 1, size + len(record.body)
+            rows.append(record)
+            if size >= ROW_GROUP_BYTES:
+                writer.write_table(_table(rows))
+                rows, size = [], 0
+        writer.write_table(_table(rows))
+        counts = Counts(kept + dropped.total(), kept, dict(sorted(dropped.items())))
+        writer.add_key_value_metadata({COUNTS_KEY: json.dumps(asdict(counts))})
+    return counts
+
+
+def read_counts(path: Path) -> Counts:
+    """The account that `write_pages` left in the file."""
+    metadata = pq.read_metadata(path).metadata
+    return Counts(**json.loads(metadata[COUNTS_KEY.encode()]))
+
+
+def _table(rows: list[Page]) -> pa.Table:
+    return pa.Table.from_pydict({name: [getattr(row, name) for row in rows] for name in SCHEMA.names}, schema=SCHEMA)

@@ -1,0 +1,1 @@
+"""A checkpoint behind OpenAI's HTTP API, and a plain chat page."""

@@ -1,0 +1,254 @@
+"""The sft stage: a base checkpoint and conversations -> a chat checkpoint.
+
+The loop is `_train`; it has the shape of pretrain's, on the same parts.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from pydantic import Field
+
+from tumbler.artifact import Artifact, Outcome, Work, only
+from tumbler.device import Machine, matmul_peak, prepare, this_machine, torch_device
+from tumbler.engine import Sampler
+from tumbler.errors import UserError
+from tumbler.identity import Identity
+from tumbler.log import read_metrics
+from tumbler.model import Transformer, load_model, matmul_flops_per_token, save_model
+from tumbler.recipe import Settings
+from tumbler.sft.answers import first_questions, said
+from tumbler.sft.card import model_card
+from tumbler.sft.conversations import Examples, Source, find_files, read_all, to_examples
+from tumbler.sft.loader import ConversationLoader, Mixture, ReplayingLoader
+from tumbler.tasks.identity import training_conversations
+from tumbler.text.shards import Shards
+from tumbler.text.tokenizer import Tokenizer
+from tumbler.train.checkpoint import resume, save_state
+from tumbler.train.loader import Loader, PackedLoader
+from tumbler.train.loop import TrainPlan, train
+from tumbler.train.loss import Objective
+from tumbler.train.optimizers import LearningRates, make_optimizers
+from tumbler.train.progress import Meter, record, timed
+from tumbler.train.state import TrainState
+from tumbler.train.stopping import stop_requested
+from tumbler.views import Curve, Samples
+
+LOG_EVERY: Final = 5
+"""Steps between two lines of metrics.jsonl; their losses are averaged."""
+SAY_EVERY: Final = 10.0
+"""Seconds between two lines on the console."""
+SHOWN: Final = 4
+"""Questions whose answers, before and after, people are shown."""
+
+
+class SftSettings(Settings):
+    """What is learned from which conversations, and how gently."""
+
+    conversations: tuple[str, ...] = ()
+    """JSONL files of `messages` (paths or globs), beside those among the inputs."""
+    identity: Identity | None = None
+    """Who the model shall say it is; none: nothing is taught about itself."""
+    identity_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the conversations that are about the model itself."""
+    replay: float = Field(default=0.5, ge=0, lt=1)
+    """Share of each batch's rows that are pretraining text, so that the model keeps what it knows. Each of
+    their tokens counts in the loss as much as a token that the assistant says."""
+    steps: int | None = Field(default=None, gt=0)
+    """Optimizer steps; none: as many as `epochs` asks for."""
+    epochs: float = Field(default=1.0, gt=0)
+    """Passes over the conversations."""
+    rows: int = Field(default=32, gt=0)
+    """Rows of a batch, each as long as the model's context."""
+    micro_rows: int = Field(default=8, gt=0)
+    """Rows computed at a time. Fewer need less memory; the step is the same."""
+    rate: float = Field(default=0.3, gt=0)
+    """Learning rates as a share of pretraining's, which are the two below."""
+    matrix_rate: float = Field(default=0.02, gt=0)
+    """Muon's, for the matrices of the blocks."""
+    other_rate: float = Field(default=3e-3, gt=0)
+    """AdamW's, for embedding, head and norms."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Of the matrices."""
+    warmup: int = Field(default=10, ge=0)
+    """Steps in which the rates rise."""
+    decay: float = Field(default=0.5, ge=0, le=1)
+    """Share of the steps, at the end, in which the rates fall to 0."""
+    clip: float = Field(default=1.0, gt=0)
+    """Longest gradient, as a norm over all parameters."""
+    compile: bool = False
+    """Compile blocks and loss with torch.compile: faster steps for up to a minute of compiling first."""
+    bf16: bool | None = None
+    """Matrix products in bfloat16; none: where the machine has it in hardware."""
+    save_every: int = Field(default=100, gt=0)
+    """Steps between two saves of all that is needed to go on."""
+    seed: int = 0
+    """Order of the conversations and of the pretraining text, names in system messages."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is learned from."""
+
+    tokenizer: Tokenizer
+    conversations: Examples
+    identity: Examples
+    replay: Shards | None
+    questions: tuple[str, ...]
+    """Some that are asked, to be shown with the answers before and after."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same throughout the loop."""
+
+    settings: SftSettings
+    work: Work
+    base: Path
+    data: Data
+    machine: Machine
+    bf16: bool
+
+    @property
+    def states(self) -> Path:
+        return self.work.path / "resume"
+
+
+def run(settings: SftSettings, work: Work) -> Outcome:
+    machine = this_machine()
+    prepare(machine)
+    base = only(work.inputs, "checkpoint", "sft")
+    model = load_model(base.path)
+    data = _open(settings, work, base, model.config.max_position_embeddings)
+    bf16 = machine.bf16 if settings.bf16 is None else settings.bf16
+    here = Run(settings, work, base.path, data, machine, bf16)
+    state, plan = _begin(here, model)
+    _train(here, state, plan)
+    return _finish(here, state.model, plan)
+
+
+def _open(settings: SftSettings, work: Work, base: Artifact, context: int) -> Data:
+    """Read and render everything; what cannot be learned from is an error or is counted."""
+    tokenizer = Tokenizer.load(base.path)
+    replay = None
+    if settings.replay > 0:
+        tokens = only(work.inputs, "tokens", "sft (replay > 0)")
+        _refuse_other_tokenizer(base.path, tokens.path / "tokenizer")
+        replay = Shards.open(tokens.path / "train")
+    files = find_files(settings.conversations, work.inputs)
+    own = training_conversations(settings.identity, settings.seed) if settings.identity else []
+    conversations = to_examples(read_all(files), tokenizer, context)
+    identity = to_examples((Source(item.id, item) for item in own), tokenizer, context)
+    if not conversations.kept + identity.kept:
+        raise UserError(
+            "sft: no conversations; give an input that holds conversations.jsonl, the setting 'conversations', "
+            "or an [identity]"
+        )
+    if conversations.too_long:
+        work.log.say(f"{conversations.too_long:,} conversations are longer than {context} tokens and are left out")
+    return Data(tokenizer, conversations, identity, replay, first_questions(files, own, SHOWN, longest=context // 2))
+
+
+def _refuse_other_tokenizer(base: Path, tokens: Path) -> None:
+    one, other = ((folder / "tokenizer.json").read_bytes() for folder in (base, tokens))
+    if one != other:
+        raise UserError(
+            f"sft: {base} and {tokens} hold different tokenizers, so the text to replay would be gibberish to the "
+            "model; give the tokens artifact it was pretrained on, or set replay = 0"
+        )
+
+
+def _begin(here: Run, model: Transformer) -> tuple[TrainState, TrainPlan]:
+    """The state to train from, fresh from the base model or the newest that was saved, and how long to train."""
+    settings, context = here.settings, model.config.max_position_embeddings
+    model.to(torch_device(here.machine))
+    rates = LearningRates(settings.matrix_rate, settings.other_rate).scaled(settings.rate)
+    optimizers = make_optimizers(model, rates, settings.weight_decay, here.bf16)
+    replayed = round(settings.rows * settings.replay) if here.data.replay else 0
+    rows = settings.rows - replayed
+    if rows == 0:
+        raise UserError(f"sft: replay = {settings.replay} of {settings.rows} rows leaves none for conversations")
+    mixture = Mixture(here.data.conversations.kept, here.data.identity.kept, settings.identity_share)
+    conversations = ConversationLoader(mixture, rows, context, here.data.tokenizer.pad, settings.seed)
+    steps = settings.steps or math.ceil(settings.epochs * conversations.rows_an_epoch / rows)
+    loader: Loader = conversations
+    if here.data.replay is not None and replayed:
+        loader = ReplayingLoader(conversations, PackedLoader(here.data.replay, replayed, context, settings.seed))
+    state = TrainState(model, optimizers, loader)
+    here.work.log.say(
+        f"{len(mixture.conversations):,} conversations and {mixture.identity_count:,} about itself in "
+        f"{conversations.rows_an_epoch:,} rows, {steps} steps of {rows} rows and {replayed} of pretraining text"
+    )
+    if resume(state, here.states):
+        here.work.log.say(f"going on from step {state.step}")
+    here.work.log.rewind(state.step)
+    return state, TrainPlan(steps, settings.warmup, settings.decay, settings.clip, settings.micro_rows)
+
+
+def _train(here: Run, state: TrainState, plan: TrainPlan) -> None:
+    """The loop: train, log, save, stop."""
+    log, objective = here.work.log, Objective(state.model, here.machine, here.bf16, here.settings.compile)
+    meter = _meter(here, state.model)
+    told = time.monotonic()
+    with stop_requested() as stop:
+        for report, seconds in timed(train(state, objective, plan, here.machine)):
+            meter.add(report, seconds)
+            step, last, stopping = report.step, report.step == plan.steps, stop()
+            save = step % here.settings.save_every == 0 or last or stopping
+            if step % LOG_EVERY == 0 or save:
+                now = meter.read()
+                record(log, now, f"begin anew with a lower rate ({here.settings.rate:g}) or more warmup")
+                if time.monotonic() - told > SAY_EVERY or last:
+                    told = time.monotonic()
+                    log.say(now.line(plan.steps))
+            if save:
+                save_state(state, here.states)
+            if stopping and not last:
+                log.say(f"stopped at step {step}, all saved; the same command goes on from there")
+                raise KeyboardInterrupt
+
+
+def _meter(here: Run, model: Transformer) -> Meter:
+    peak = matmul_peak(here.machine, torch.bfloat16 if here.bf16 else torch.float32)
+    return Meter(matmul_flops_per_token(model.config, model.config.max_position_embeddings), peak)
+
+
+def _finish(here: Run, model: Transformer, plan: TrainPlan) -> Outcome:
+    """The Hugging Face folder, its card, its pictures."""
+    path, data = here.work.path, here.data
+    save_model(model, path, torch.float32)
+    data.tokenizer.save(path, model.config.max_position_embeddings)
+    lines = read_metrics(path / "metrics.jsonl")
+    points = tuple((float(line["step"]), float(line["loss"])) for line in lines if "loss" in line)
+    here.work.view("loss", Curve("Fine-tuning", "step", "loss (nats a target)", (("train", points),)))
+    here.work.view("answers", _before_and_after(here, model))
+    facts = {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "conversations": len(data.conversations.kept),
+        "identity_conversations": len(data.identity.kept),
+        "too_long": data.conversations.too_long + data.identity.too_long,
+        "supervised_tokens": sum(item.supervised for item in (*data.conversations.kept, *data.identity.kept)),
+        "steps": plan.steps,
+    }
+    licences = sorted({name for item in here.work.inputs for name in item.manifest.get("licences", [])})
+    with here.work.file("README.md") as card:
+        card.write_text(model_card(here.settings.identity, facts, licences), encoding="utf-8")
+    return Outcome("checkpoint", facts)
+
+
+def _before_and_after(here: Run, model: Transformer) -> Samples:
+    """The same questions put to the base model and to the chat model."""
+    questions = here.data.questions
+    before, after = (
+        said(Sampler(each, slots=SHOWN), here.data.tokenizer, questions) for each in (load_model(here.base), model)
+    )
+    rows = zip(questions, before, after, strict=True)
+    return Samples(
+        "Answers before and after",
+        tuple(item for question, old, new in rows for item in ((question, old, "before"), (question, new, "after"))),
+    )

@@ -1,0 +1,1 @@
+"""Text: documents, conversations, the tokenizer, and how a conversation becomes token ids."""

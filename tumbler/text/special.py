@@ -1,0 +1,40 @@
+"""The special tokens: dense ids, right after the vocabulary, reserved from the start.
+
+A later stage (tools, thinking, images) finds its tokens here, so that no checkpoint ever needs its
+embedding resized. Content of users never becomes one of them, see `tumbler.text.tokenizer`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+BOS: Final = "<|bos|>"
+"""First token of a document and of a conversation."""
+END: Final = "<|end|>"
+"""Ends a document, and each turn of a conversation: what transformers calls eos."""
+PAD: Final = "<|pad|>"
+SYSTEM: Final = "<|system|>"
+USER: Final = "<|user|>"
+ASSISTANT: Final = "<|assistant|>"
+
+SPECIAL: Final[tuple[str, ...]] = (
+    BOS,
+    END,
+    PAD,
+    SYSTEM,
+    USER,
+    ASSISTANT,
+    "<|tool_call|>",
+    "<|/tool_call|>",
+    "<|tool_result|>",
+    "<|/tool_result|>",
+    "<|think|>",
+    "<|/think|>",
+    "<|mask|>",
+    "<|image|>",
+    "<|/image|>",
+    "<|audio|>",
+    "<|/audio|>",
+    *(f"<|reserved_{number}|>" for number in range(64)),
+)
+"""In the order of their ids."""

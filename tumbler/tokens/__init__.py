@@ -1,0 +1,1 @@
+"""Documents -> a tokenizer and token shards."""

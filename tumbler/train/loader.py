@@ -1,0 +1,114 @@
+"""Documents, shuffled and packed into rows, without end.
+
+Shapes: B rows, T time. Every epoch is one pass over all documents in an order of its own; a row is
+filled from where the last one ended, so no token is padding. A document cut by a row's end goes on
+in the next row, beginning with the token that was the last target, so every token is a target once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tumbler.train.batch import IGNORE, Batch
+
+Ids = NDArray[Any]
+Row = NDArray[np.int64]
+
+
+class Documents(Protocol):
+    """Token ids by document; text.shards.Shards is one."""
+
+    def __len__(self) -> int: ...
+
+    def document(self, index: int, /) -> Ids:
+        """The ids of one document, from its begin to its end token."""
+
+
+class Loader(Protocol):
+    """An endless source of batches that can be put back to where it was."""
+
+    def __next__(self) -> Batch: ...
+
+    def state(self) -> dict[str, Any]:
+        """What JSON can hold; `load_state` of it makes the next batch the same."""
+
+    def load_state(self, state: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """The next token: of which epoch, which document of its order, which token of that."""
+
+    epoch: int = 0
+    index: int = 0
+    offset: int = 0
+
+
+class PackedLoader:
+    """Batches of `rows` rows of `length` tokens from `documents`; `seed` decides the order of each epoch."""
+
+    def __init__(self, documents: Documents, rows: int, length: int, seed: int) -> None:
+        assert len(documents) > 0, "a loader needs at least one document"
+        self.documents, self.rows, self.length, self.seed = documents, rows, length, seed
+        self._go_to(Place())
+
+    def __iter__(self) -> PackedLoader:
+        return self
+
+    def __next__(self) -> Batch:
+        rows = [self._row() for _ in range(self.rows)]
+        return Batch(*(torch.from_numpy(np.stack(field)) for field in zip(*rows, strict=True)))
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self.place)
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self._go_to(Place(**state))
+
+    def _go_to(self, place: Place) -> None:
+        self.place = place
+        self.order = np.random.default_rng((self.seed, place.epoch)).permutation(len(self.documents))
+
+    def _row(self) -> tuple[Row, Row, Row, Row]:
+        """One row's ids, targets, positions, documents."""
+        pieces: list[Ids] = []
+        wanted = self.length + 1
+        while wanted > 0:
+            pieces.append(self._take(wanted))
+            wanted -= len(pieces[-1])
+        return pack(pieces)
+
+    def _take(self, wanted: int) -> Ids:
+        """Up to `wanted` tokens of the current document; moves on."""
+        place = self.place
+        ids = self.documents.document(int(self.order[place.index]))
+        piece = ids[place.offset : place.offset + wanted]
+        end = place.offset + len(piece)
+        if end < len(ids):
+            # Only a full row leaves a document unfinished: its last target is the next row's first token.
+            self.place = Place(place.epoch, place.index, end - 1)
+        elif place.index + 1 < len(self.order):
+            self.place = Place(place.epoch, place.index + 1)
+        else:
+            self._go_to(Place(place.epoch + 1))
+        return piece
+
+
+def pack(pieces: list[Ids]) -> tuple[Row, Row, Row, Row]:
+    """Pieces of documents, T + 1 tokens together -> ids, targets, positions, documents, each (T,).
+
+    A piece's last token has the next piece's first as its target, which is not trained: documents
+    know nothing of each other.
+    """
+    ids = np.concatenate(pieces).astype(np.int64)
+    lengths = [len(piece) for piece in pieces]
+    documents = np.repeat(np.arange(len(pieces)), lengths)
+    positions = np.concatenate([np.arange(length) for length in lengths])
+    targets = np.where(documents[1:] == documents[:-1], ids[1:], IGNORE)
+    return ids[:-1], targets, positions[:-1], documents[:-1]
