@@ -70,8 +70,8 @@ def prepare(machine: Machine) -> None:
 
     torch.set_num_threads(machine.threads)
     torch.use_deterministic_algorithms(True)
-    # Deterministic mode also fills every new tensor with NaN, to show reads of memory that nobody wrote: 10 % of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    # Deterministic mode also fills every new tensor with NaN, so that reads of unwritten memory show: 5 % of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def torch_device(machine: Machine) -> torch.device:

@@ -123,6 +123,7 @@ def _draw_curve(view: Curve) -> RenderableType:
     figure.x_label, figure.y_label = view.x, view.y
     figure.x_ticks_fkt = lambda low, _high: f"{low:.0f}"
     figure.y_ticks_fkt = lambda low, _high: f"{low:.2f}"
+    figure.set_x_limits(min_=0)
     colours = ("green", "magenta", "cyan", "yellow")
     for (name, points), colour in zip(view.series, colours * len(view.series), strict=False):
         last = f"{clean(name)} (ends at {points[-1][1]:.3f})" if points else clean(name)

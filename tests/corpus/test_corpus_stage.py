@@ -18,16 +18,16 @@ from tumbler.log import Log
 from tumbler.text.documents import SCHEMA, Document, read_documents, write_documents
 from tumbler.views import Funnel, Samples, read_view
 
-COMMON = (
-    "the of and that have with this from they which their would there been when more other some time people "
-    "about could first after water these two where most through years work such also great because every house "
-    "country between never another while last might since against always during without place river mountain old"
-).split()
+COMMON = """
+    the of and that have with this from they which their would there been when more other some time people about could
+    first after water these two where most through years work such also great because every house country between never
+    another while last might since against always during without place river mountain old
+"""
 
 
 def prose(seed: int) -> str:
     """90 English words in an order of their own."""
-    return " ".join(random.Random(seed).choices(COMMON, k=90)) + "."
+    return " ".join(random.Random(seed).choices(COMMON.split(), k=90)) + "."
 
 
 def row(number: int, body: str, url: str = "", form: str = "text") -> dict[str, object]:
@@ -42,7 +42,7 @@ ROWS = [
     row(22, prose(10), url="http://blocked.org/x"),
     row(23, "", form="html"),
     row(24, "Dies ist ein deutscher Text über die Berge und die Flüsse des Landes und seine Leute."),
-    row(25, "A short text of ours, and the rest of it."),
+    row(25, prose(12)[:200]),
     row(26, "again and again\n\n" * 20),
     row(27, prose(11) + "\nWrite to jane@real.org or 8.8.8.8."),
 ]

@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tumbler.eval.figures import Figure, of_answers, of_relations
@@ -99,6 +99,7 @@ def test_any_text_fits_one_line_of_markdown(text: str) -> None:
     assert "\n" not in plain(text) and "\r" not in plain(text)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.text(st.characters(exclude_categories=[]), max_size=40))
 def test_any_text_gives_a_page_that_can_be_written(text: str) -> None:
     page = html(report(Samples(text, ((text, text, text),)), text=text))

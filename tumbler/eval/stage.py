@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.compute as pc
+from pydantic import Field
 
 from tumbler.artifact import Outcome, Work
 from tumbler.device import Machine, prepare, this_machine
 from tumbler.engine import Sampler
 from tumbler.eval import examining
 from tumbler.eval.asking import Asker
+from tumbler.eval.examining import Introduced
 from tumbler.eval.figures import Figure, by_name, of_answers, of_relations, of_score
 from tumbler.eval.inputs import Subjects, find
 from tumbler.eval.markdown import markdown
@@ -44,19 +46,19 @@ VALIDATED = 8
 class EvalSettings(Settings):
     """What is measured, and how much of it."""
 
-    questions: int | None = 400
+    questions: int | None = Field(default=400, gt=0)
     """Questions of each group, drawn by the seed; none: all of them."""
-    system_names: int = 40
+    system_names: int = Field(default=40, gt=0)
     """Conversations in which a system message gives the model another name."""
     identity: Identity | None = None
     """Who the chat model should say it is; none: not asked."""
     prompts: tuple[str, ...] = ("The capital of France is", "The currency of Japan is", "People in Brazil speak")
     """Beginnings that the base model goes on from, for people to read."""
-    completion_tokens: int = 24
+    completion_tokens: int = Field(default=24, gt=0)
     """Length of such a completion."""
-    answer_tokens: int = 64
+    answer_tokens: int = Field(default=64, gt=0)
     """Longest answer of the chat model."""
-    batch: int = 64
+    batch: int = Field(default=64, gt=0)
     """Answers made at a time."""
     seed: int = 0
     """Draws the questions and the names."""
@@ -97,6 +99,7 @@ def _examine_base(folder: Path, settings: EvalSettings, found: Findings) -> None
 def _examine_chat(folder: Path, files: Sequence[Path], settings: EvalSettings, work: Work, found: Findings) -> None:
     asker = _asker(folder, settings, settings.answer_tokens)
     shown: list[tuple[str, str, str]] = []
+    introductions: list[Introduced] = []
     if files:
         questions = [question for file in files for question in read_questions(file)]
         questions = examining.drawn(questions, settings.questions, settings.seed)
@@ -106,16 +109,17 @@ def _examine_chat(folder: Path, files: Sequence[Path], settings: EvalSettings, w
         found.figures += of_answers(found.answers)
         shown += [examining.sample(item) for item in examining.chosen(found.answers, settings.seed)]
     if settings.identity is not None:
-        shown += _examine_identity(asker, settings.identity, settings, found)
-    found.samples["answers"] = Samples("The chat model answers", tuple(shown))
+        introductions = _examine_identity(asker, settings.identity, settings, found)
+        shown.append((introductions[0].prompt, introductions[0].output, "who it says it is"))
+    items = [(item.prompt, item.output, "right" if item.right else "wrong") for item in introductions]
     wrong = examining.wrong_answers(found.answers, WRONG_SHOWN)
+    found.samples["answers"] = Samples("The chat model answers", tuple(shown))
+    found.samples["identity"] = Samples("Who it says it is", tuple(items))
     found.samples["wrong"] = Samples("Some of its wrong answers", tuple(wrong))
 
 
-def _examine_identity(
-    asker: Asker, identity: Identity, settings: EvalSettings, found: Findings
-) -> list[tuple[str, str, str]]:
-    """Adds two figures and all introductions; -> one of them, to be shown first."""
+def _examine_identity(asker: Asker, identity: Identity, settings: EvalSettings, found: Findings) -> list[Introduced]:
+    """Adds two figures; -> how it introduced itself, without and then with another name in a system message."""
     own = examining.introduce(asker, held_out_questions(identity))
     renamed = examining.introduce(asker, system_questions(settings.seed, settings.system_names))
     found.figures += [
@@ -126,9 +130,7 @@ def _examine_identity(
             score([item.right for item in renamed]),
         ),
     ]
-    items = [(item.prompt, item.output, "right" if item.right else "wrong") for item in (*own, *renamed)]
-    found.samples["identity"] = Samples("Who it says it is", tuple(items))
-    return [(own[0].prompt, own[0].output, "who it says it is")]
+    return own + renamed
 
 
 def _measure_bits(subjects: Subjects, documents: Shards, machine: Machine, found: Findings) -> None:
@@ -146,12 +148,13 @@ def _asker(folder: Path, settings: EvalSettings, max_tokens: int) -> Asker:
 
 
 def _write(settings: EvalSettings, work: Work, found: Findings) -> Outcome:
-    for name, samples in found.samples.items():
-        work.view(name, samples)
+    samples = {name: item for name, item in found.samples.items() if item.items}
+    for name, item in samples.items():
+        work.view(name, item)
     work.view("scores", scores(found.figures))
     title = f"How {settings.identity.name} came to be" if settings.identity else "How this model came to be"
     relations = of_relations(found.answers)
-    report = Report(title, tuple(found.figures), relations, tuple(found.samples.values()), tuple(road(work.inputs)))
+    report = Report(title, tuple(found.figures), relations, tuple(samples.values()), tuple(road(work.inputs)))
     texts = {
         "report.json": json.dumps(to_json(report), ensure_ascii=False, indent=1) + "\n",
         "report.md": markdown(report),

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
 BLOCK: Final = 128
 """Queries that are taken together on a CPU."""
 

@@ -17,7 +17,7 @@ from tumbler.tasks.persona import Persona, Split, personas
 from tumbler.tasks.wordings import CUTOFF, DATE, GREETINGS, HELD_OUT, SYSTEM_NEUTRAL, SYSTEM_PERSONA, WHO
 from tumbler.text.conversation import Conversation, Message
 
-PERSONAS: Final = 400
+PERSONAS: Final = 4000
 
 
 @dataclass(frozen=True)
