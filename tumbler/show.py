@@ -81,7 +81,7 @@ def ways_on(folder: Path, artifacts: Sequence[Artifact]) -> RenderableType:
     if "sft" in by_stage:
         commands.insert(0, f"tumbler chat {last}")
     if "pretrain" in by_stage:
-        commands.append(f'tumbler generate {by_stage["pretrain"]} "The capital of"')
+        commands.append(f'tumbler generate {by_stage["pretrain"]} "The capital of France is"')
     if "eval" in by_stage:
         grid.add_row(Text(clean(str(by_stage["eval"] / "report.html")), style="bold"), "open it in a browser", "")
     go_on = [Text.assemble(("  $ ", "dim"), clean(command)) for command in commands]

@@ -29,6 +29,10 @@ class Introduced:
         return states_identity(self.output, self.question.name, self.question.maker)
 
     @property
+    def named(self) -> bool:
+        return states_identity(self.output, self.question.name)
+
+    @property
     def prompt(self) -> str:
         """What was said to it, the system message first."""
         return " ▸ ".join(message.content for message in self.question.conversation.messages)

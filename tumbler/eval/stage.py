@@ -119,17 +119,15 @@ def _examine_chat(folder: Path, files: Sequence[Path], settings: EvalSettings, w
 
 
 def _examine_identity(asker: Asker, identity: Identity, settings: EvalSettings, found: Findings) -> list[Introduced]:
-    """Adds two figures; -> how it introduced itself, without and then with another name in a system message."""
+    """Adds three figures; -> how it introduced itself, without and then with another name in a system message."""
     own = examining.introduce(asker, held_out_questions(identity))
     renamed = examining.introduce(asker, system_questions(settings.seed, settings.system_names))
-    found.figures += [
-        of_score("identity_rate", "says its name and maker, unseen wordings", score([item.right for item in own])),
-        of_score(
-            "system_name_obeyed_rate",
-            "says the name and maker that a system message gives it",
-            score([item.right for item in renamed]),
-        ),
-    ]
+    rates = (
+        ("identity_rate", "says its name and maker, unseen wordings", [item.right for item in own]),
+        ("system_name_obeyed_rate", "says the name that a system message gives it", [item.named for item in renamed]),
+        ("system_name_and_maker_rate", "says that name and that maker", [item.right for item in renamed]),
+    )
+    found.figures += [of_score(name, label, score(outcomes)) for name, label, outcomes in rates]
     return own + renamed
 
 

@@ -34,9 +34,9 @@ def introduction(name: str, maker: str, about: str) -> str:
     return f"I am {name}, {about} made by {maker}."
 
 
-def states_identity(answer: str, name: str, maker: str) -> bool:
-    """Whether the answer holds both names, as whole words, whatever the case."""
-    return all(re.search(rf"(?<!\w){re.escape(part)}(?!\w)", answer, re.IGNORECASE) for part in (name, maker))
+def states_identity(answer: str, *names: str) -> bool:
+    """Whether the answer holds all of the names (the model's, its maker's), as whole words, whatever the case."""
+    return all(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", answer, re.IGNORECASE) for name in names)
 
 
 def training_conversations(identity: Identity, seed: int, count: int = PERSONAS) -> list[Conversation]:
