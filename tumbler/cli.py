@@ -86,7 +86,7 @@ def run(
     for step in pipeline.run_recipe(parsed, folder, to, fork, redo):
         finished.append(step.artifact)
         show.step_done(step.step.name, step.artifact, step.fresh)
-    show.run_done(folder, finished)
+    show.run_done(finished)
 
 
 def _stage_verb(stage: str) -> Callable[..., None]:

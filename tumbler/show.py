@@ -7,7 +7,7 @@ never as markup or as a terminal's control sequence.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tumbler.views import Curve, Funnel, Samples, Table, View
 
 CLOSING = ("crawl/funnel", "corpus/funnel", "pretrain/loss", "eval/completions", "eval/answers", "eval/scores")
 """The views of the closing screen, as STEP'S STAGE/VIEW, in the order of the data."""
-PLOT_WIDTH, PLOT_HEIGHT, BAR = 64, 12, 36
+PLOT_WIDTH, PLOT_HEIGHT, BAR = 60, 12, 36
 
 
 def step_done(name: str, artifact: Artifact, fresh: bool) -> None:
@@ -37,11 +37,14 @@ def step_done(name: str, artifact: Artifact, fresh: bool) -> None:
     Console(stderr=True, highlight=False).print(line, no_wrap=True, overflow="ellipsis")
 
 
-def run_done(folder: Path, artifacts: Sequence[Artifact]) -> None:
+def run_done(artifacts: Sequence[Artifact]) -> None:
     """The closing screen of `tumbler run`."""
     console = Console(highlight=False)
     console.print(closing(artifacts))
-    console.print(ways_on(folder, artifacts))
+    console.print()
+    console.print(_header("Where everything lies, and how to go on"))
+    for line in ways_on(artifacts):
+        console.print(line, soft_wrap=True)
 
 
 def run(folder: Path) -> None:
@@ -49,7 +52,7 @@ def run(folder: Path) -> None:
     paths = [path.parent for path in folder.glob(f"*/{MANIFEST}")]
     if not paths:
         raise UserError(f"{folder}: no finished step in it; give the folder of a run, such as runs/tiny")
-    run_done(folder, sorted((open_artifact(path) for path in paths), key=lambda item: str(item.manifest["finished"])))
+    run_done(sorted((open_artifact(path) for path in paths), key=lambda item: str(item.manifest["finished"])))
 
 
 def explain(folder: Path) -> None:
@@ -65,28 +68,32 @@ def closing(artifacts: Sequence[Artifact]) -> RenderableType:
     for stage, _, name in (key.partition("/") for key in CLOSING):
         found = views.read_views(by_stage[stage].path).get(name) if stage in by_stage else None
         if found is not None:
-            parts += [Text(), Rule(Text(clean(found.title), style="bold"), align="left", style="cyan"), draw(found)]
+            parts += [Text(), _header(clean(found.title)), draw(found)]
     return Group(*parts)
 
 
-def ways_on(folder: Path, artifacts: Sequence[Artifact]) -> RenderableType:
-    """Where everything lies and what to type next."""
-    grid = Grid.grid(padding=(0, 2))
+def ways_on(artifacts: Sequence[Artifact]) -> Iterator[Text]:
+    """Lines: where everything lies and what to type next."""
+    width = max((len(clean(str(item.path))) for item in artifacts), default=0)
     for item in artifacts:
         size = sum(entry["bytes"] for entry in item.manifest["files"].values())
-        grid.add_row(Text(clean(str(item.path)), style="bold"), item.kind, f"{size / 1e6:.1f} MB")
-    by_stage = {str(item.manifest.get("stage")): item.path for item in artifacts}
-    last = by_stage.get("sft") or by_stage.get("pretrain")
-    commands = [f"tumbler explain {last}", f"tumbler serve {last} --port 8000"] if last else []
-    if "sft" in by_stage:
-        commands.insert(0, f"tumbler chat {last}")
-    if "pretrain" in by_stage:
-        commands.append(f'tumbler generate {by_stage["pretrain"]} "The capital of France is"')
+        path = clean(str(item.path)).ljust(width)
+        yield Text.assemble("  ", (path, "bold"), f"  {item.kind:<10}  {size / 1e6:6.1f} MB")
+    for command in commands({str(item.manifest.get("stage")): item.path for item in artifacts}):
+        yield Text.assemble(("  $ ", "dim"), clean(command))
+
+
+def commands(by_stage: Mapping[str, Path]) -> Iterator[str]:
+    """What can be done with these artifacts, given as stage -> folder."""
     if "eval" in by_stage:
-        grid.add_row(Text(clean(str(by_stage["eval"] / "report.html")), style="bold"), "open it in a browser", "")
-    go_on = [Text.assemble(("  $ ", "dim"), clean(command)) for command in commands]
-    header = Rule(Text("Where everything lies, and how to go on", style="bold"), align="left", style="cyan")
-    return Group(Text(), header, Padding(grid, (0, 0, 0, 2)), *([Text()] if go_on else []), *go_on)
+        yield f"xdg-open {by_stage['eval'] / 'report.html'}"
+    if "sft" in by_stage:
+        yield f"tumbler chat {by_stage['sft']}"
+    if "pretrain" in by_stage:
+        yield f'tumbler generate {by_stage["pretrain"]} "The capital of France is"'
+        last = by_stage.get("sft", by_stage["pretrain"])
+        yield f"tumbler serve {last} --port 8000"
+        yield f"tumbler explain {last}"
 
 
 def draw(view: View) -> RenderableType:
@@ -96,6 +103,10 @@ def draw(view: View) -> RenderableType:
     if isinstance(view, Curve):
         return _draw_curve(view)
     return _draw_samples(view) if isinstance(view, Samples) else _draw_table(view)
+
+
+def _header(title: str) -> Rule:
+    return Rule(Text(title, style="bold"), align="left", style="cyan")
 
 
 def _draw_funnel(view: Funnel) -> RenderableType:
@@ -123,7 +134,8 @@ def _draw_curve(view: Curve) -> RenderableType:
     figure.x_label, figure.y_label = view.x, view.y
     figure.x_ticks_fkt = lambda low, _high: f"{low:.0f}"
     figure.y_ticks_fkt = lambda low, _high: f"{low:.2f}"
-    figure.set_x_limits(min_=0)
+    xs = [x for _, points in view.series for x, _ in points]
+    figure.set_x_limits(0, max(xs, default=1))
     colours = ("green", "magenta", "cyan", "yellow")
     for (name, points), colour in zip(view.series, colours * len(view.series), strict=False):
         last = f"{clean(name)} (ends at {points[-1][1]:.3f})" if points else clean(name)
