@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+
+from tumbler.text.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +31,21 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (out.parent / "screen.txt").write_text(done.stdout, encoding="utf-8")
     return out
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Matrices this small gain nothing from threads, and lose much where other work wants the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def small_tokenizer() -> Tokenizer:
+    texts = [
+        "the cat sat on the mat; the hat and the bat were as they are at that",
+        "über größere Bäume 🌳🌳🌳 日本日本",
+    ]
+    return Tokenizer.train(texts * 3, 256 + 81 + 19)

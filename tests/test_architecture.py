@@ -96,3 +96,10 @@ def test_no_file_is_longer_than_a_reader_bears() -> None:
     lengths = {path.relative_to(ROOT).as_posix(): source.count("\n") for path, source in sources().items()}
     tables = {"tumbler/almanac/wordings.py"}  # a table may be long
     assert {name: n for name, n in lengths.items() if n > LONGEST and name not in tables} == {}
+
+
+def test_the_page_allows_nothing_that_no_file_uses() -> None:
+    used: dict[str, set[str]] = {}
+    for path, source in sources().items():
+        used.setdefault(room_of(path), set()).update(other for _, other in imports(source))
+    assert {room: extra for room, allowed in law().items() if (extra := allowed - used[room])} == {}

@@ -6,21 +6,19 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import openai
 import pytest
 import torch
-import uvicorn
+from support import serving_app
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tumbler.artifact import lineage, open_artifact
 from tumbler.chat import load_chat
 from tumbler.engine import Request, Sampling
 from tumbler.serve.app import create_app
-from tumbler.serve.server import listen
 from tumbler.tasks.question import read_questions
 from tumbler.text.conversation import Conversation, Message, read_conversations
 from tumbler.text.render import render
@@ -154,15 +152,8 @@ def test_pages_that_spell_special_tokens_out_teach_none_of_them(smoke: Path, tmp
 @pytest.fixture
 def client(smoke: Path) -> Iterator[openai.OpenAI]:
     sampler, tokenizer = load_chat(smoke / "sft", slots=4)
-    listening = listen("127.0.0.1", 0)
-    config = uvicorn.Config(create_app(sampler, tokenizer, "sft", hosts=("*",)), log_level="error")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    port = listening.getsockname()[1]
-    yield openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
-    server.should_exit = True
-    thread.join()
+    with serving_app(create_app(sampler, tokenizer, "sft", hosts=("*",))) as url:
+        yield openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
 
 
 def test_the_openai_client_streams_the_answer_that_the_whole_one_is(client: openai.OpenAI) -> None:

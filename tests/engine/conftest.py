@@ -1,11 +1,9 @@
-"""A model with random weights in every matrix (a fresh one's blocks are the identity: it could hide a broken cache)."""
+"""A model of random weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import torch
+from support import random_model
 
 from tumbler.model import ModelConfig, Transformer
 
@@ -21,21 +19,6 @@ CONFIG = ModelConfig(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Matrices this small gain nothing from threads, and lose much where other work wants the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def model() -> Transformer:
-    generator = torch.Generator().manual_seed(0)
-    made = Transformer(CONFIG).eval()
-    with torch.no_grad():
-        for parameter in made.parameters():
-            if parameter.ndim > 1:
-                parameter.normal_(0, 0.3, generator=generator)
-    return made
+    return random_model(CONFIG, 0)

@@ -22,8 +22,8 @@ from tumbler.model import Transformer, init_weights, matmul_flops_per_token, sav
 from tumbler.pretrain.card import model_card
 from tumbler.pretrain.pictures import completions, loss_curve, speed_curve
 from tumbler.pretrain.reader import Data, open_tokens
-from tumbler.recipe import Settings
 from tumbler.train.checkpoint import resume, save_state
+from tumbler.train.dials import TrainDials
 from tumbler.train.loader import PackedLoader
 from tumbler.train.loop import TrainPlan, train
 from tumbler.train.loss import Objective
@@ -39,7 +39,7 @@ SAY_EVERY: Final = 10.0
 """Seconds between two lines on the console."""
 
 
-class PretrainSettings(Settings):
+class PretrainSettings(TrainDials):
     """The model's sizes, and how it is trained."""
 
     depth: int = Field(default=4, gt=0)
@@ -54,30 +54,8 @@ class PretrainSettings(Settings):
     """Width inside the MLP; none: 3 * width."""
     context: int = Field(default=256, gt=1)
     """Tokens of a row: the longest text that the model can read."""
-    rows: int = Field(default=32, gt=0)
-    """Rows of a batch."""
-    micro_rows: int = Field(default=8, gt=0)
-    """Rows computed at a time. Fewer need less memory, and on a CPU stay in its cache; the step is the same."""
     steps: int = Field(default=500, gt=0)
     """Optimizer steps."""
-    matrix_rate: float = Field(default=0.02, gt=0)
-    """Full learning rate of Muon, for the matrices of the blocks."""
-    other_rate: float = Field(default=3e-3, gt=0)
-    """Full learning rate of AdamW, for embedding, head and norms."""
-    weight_decay: float = Field(default=0.0, ge=0)
-    """Of the matrices."""
-    warmup: int = Field(default=20, ge=0)
-    """Steps in which the rates rise."""
-    decay: float = Field(default=0.5, ge=0, le=1)
-    """Share of the steps, at the end, in which the rates fall to 0."""
-    clip: float = Field(default=1.0, gt=0)
-    """Longest gradient, as a norm over all parameters."""
-    compile: bool = False
-    """Compile blocks and loss with torch.compile: faster steps for up to a minute of compiling first."""
-    bf16: bool | None = None
-    """Matrix products in bfloat16; none: where the machine has it in hardware."""
-    save_every: int = Field(default=100, gt=0)
-    """Steps between two saves of all that is needed to go on."""
     eval_every: int = Field(default=100, gt=0)
     """Steps between two looks at the validation documents."""
     eval_tokens: int = Field(default=65_536, gt=0)

@@ -21,7 +21,6 @@ from tumbler.errors import UserError
 from tumbler.identity import Identity
 from tumbler.log import read_metrics
 from tumbler.model import Transformer, load_model, matmul_flops_per_token, save_model
-from tumbler.recipe import Settings
 from tumbler.sft.answers import first_questions, said
 from tumbler.sft.card import model_card
 from tumbler.sft.conversations import Examples, Source, find_files, read_all, to_examples
@@ -30,6 +29,7 @@ from tumbler.tasks.identity import training_conversations
 from tumbler.text.shards import Shards
 from tumbler.text.tokenizer import Tokenizer
 from tumbler.train.checkpoint import resume, save_state
+from tumbler.train.dials import TrainDials
 from tumbler.train.loader import Loader, PackedLoader
 from tumbler.train.loop import TrainPlan, train
 from tumbler.train.loss import Objective
@@ -47,7 +47,7 @@ SHOWN: Final = 4
 """Questions whose answers, before and after, people are shown."""
 
 
-class SftSettings(Settings):
+class SftSettings(TrainDials):
     """What is learned from which conversations, and how gently."""
 
     conversations: tuple[str, ...] = ()
@@ -63,30 +63,8 @@ class SftSettings(Settings):
     """Optimizer steps; none: as many as `epochs` asks for."""
     epochs: float = Field(default=1.0, gt=0)
     """Passes over the conversations."""
-    rows: int = Field(default=32, gt=0)
-    """Rows of a batch, each as long as the model's context."""
-    micro_rows: int = Field(default=8, gt=0)
-    """Rows computed at a time. Fewer need less memory; the step is the same."""
     rate: float = Field(default=0.3, gt=0)
-    """Learning rates as a share of pretraining's, which are the two below."""
-    matrix_rate: float = Field(default=0.02, gt=0)
-    """Muon's, for the matrices of the blocks."""
-    other_rate: float = Field(default=3e-3, gt=0)
-    """AdamW's, for embedding, head and norms."""
-    weight_decay: float = Field(default=0.0, ge=0)
-    """Of the matrices."""
-    warmup: int = Field(default=10, ge=0)
-    """Steps in which the rates rise."""
-    decay: float = Field(default=0.5, ge=0, le=1)
-    """Share of the steps, at the end, in which the rates fall to 0."""
-    clip: float = Field(default=1.0, gt=0)
-    """Longest gradient, as a norm over all parameters."""
-    compile: bool = False
-    """Compile blocks and loss with torch.compile: faster steps for up to a minute of compiling first."""
-    bf16: bool | None = None
-    """Matrix products in bfloat16; none: where the machine has it in hardware."""
-    save_every: int = Field(default=100, gt=0)
-    """Steps between two saves of all that is needed to go on."""
+    """Learning rates as a share of matrix_rate and other_rate, which are pretraining's."""
     seed: int = 0
     """Order of the conversations and of the pretraining text, names in system messages."""
 
