@@ -147,3 +147,15 @@ def test_views_and_metrics_are_listed_but_not_part_of_the_digest(tmp_path: Path)
     other = artifact.finish(begin(tmp_path / "b"), Outcome("report", {}), 1)
     assert "views/scores.json" in json.loads((tmp_path / "a" / "manifest.json").read_text())["files"]
     assert one.digest == other.digest
+
+
+def test_a_removal_cut_short_leaves_nothing_under_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = begin(tmp_path / "a")
+    (tmp_path / "a" / "resume").mkdir()
+    (tmp_path / "a" / "resume" / "state").write_text("x")
+    monkeypatch.setattr(artifact, "_remove", lambda path: None)
+    work.remove("resume")
+    assert not work.has("resume")
+    monkeypatch.undo()
+    begin(tmp_path / "a")
+    assert not list(tmp_path.rglob("*.tmp"))

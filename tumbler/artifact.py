@@ -116,6 +116,12 @@ class Work:
         with replacing(self.path / name) as temporary:
             yield temporary
 
+    def remove(self, name: str) -> None:
+        """Remove a file or folder at one stroke: a kill midway leaves no half of it under its name."""
+        path = self.path / name
+        if path.exists():
+            _remove(path.rename(path.with_name(path.name + TEMPORARY)))
+
     def view(self, name: str, view: View) -> None:
         with self.file(f"views/{name}.json") as path:
             path.write_text(to_json(view), encoding="utf-8")

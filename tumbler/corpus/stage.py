@@ -6,7 +6,6 @@ writing of what stays (in parallel). The result does not depend on the number of
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
-from tumbler.artifact import TEMPORARY, Outcome, Work, only
+from tumbler.artifact import Outcome, Work, only
 from tumbler.corpus.blocklist import Blocklist
 from tumbler.corpus.blocklist_reader import read_blocklists
 from tumbler.corpus.candidates import Account, FirstPass, filter_shard
@@ -81,15 +80,8 @@ def run(settings: CorpusSettings, work: Work) -> Outcome:
     work.view("kept", kept_examples([file.path for file in data]))
     facts = _facts(funnel, accounts, folders, found, [file.path for file in data])
     work.log.say(f"kept {funnel.kept:,} of {funnel.read:,} pages as documents")
-    _remove_intermediates(work)
+    work.remove("resume")
     return Outcome("documents", facts)
-
-
-def _remove_intermediates(work: Work) -> None:
-    """Renamed first: a kill in the middle of removing must not leave half of a shard that looks whole."""
-    if work.has("resume"):
-        doomed = (work.path / "resume").rename(work.path / f"resume{TEMPORARY}")
-        shutil.rmtree(doomed)
 
 
 def filter_pages(settings: CorpusSettings, work: Work) -> tuple[list[Account], list[Path]]:
