@@ -8,7 +8,7 @@ message says. Those of training and of evaluation share no name and no maker.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -36,25 +36,19 @@ class Persona:
 
 
 def personas(seed: int, split: Split) -> Iterator[Persona]:
-    """Endless, seeded. A name is a first name or a made-up word; a maker is a person or a company."""
+    """Endless, seeded. A maker is a person or a company; most names are made up, lest they be learned by heart."""
     draw = random.Random(f"{seed} {split}")
     while True:
-        name = draw.choice(FIRST) if draw.random() < 0.3 else _word(draw)
-        if _is_held_out(name) != (split == "held_out"):
-            continue
-        yield Persona(name, _maker(draw, split))
+        name, last = _name(draw, FIRST, split), _name(draw, LAST, split)
+        company = draw.random() < 0.4
+        yield Persona(name, f"{last} {draw.choice(COMPANY)}" if company else f"{_name(draw, FIRST, split)} {last}")
 
 
-def _maker(draw: random.Random, split: Split) -> str:
-    """A fifth of the first and last names is only for evaluation."""
-    last = draw.choice(LAST[::5] if split == "held_out" else _without_fifths(LAST))
-    if draw.random() < 0.4:
-        return f"{last} {draw.choice(COMPANY)}"
-    return f"{draw.choice(FIRST[::5] if split == 'held_out' else _without_fifths(FIRST))} {last}"
-
-
-def _without_fifths(names: list[str]) -> list[str]:
-    return [name for index, name in enumerate(names) if index % 5]
+def _name(draw: random.Random, known: Sequence[str], split: Split) -> str:
+    while True:
+        name = draw.choice(known) if draw.random() < 0.3 else _word(draw)
+        if _is_held_out(name) == (split == "held_out"):
+            return name
 
 
 def _is_held_out(name: str) -> bool:
