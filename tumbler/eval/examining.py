@@ -12,6 +12,7 @@ from tumbler.eval.figures import GROUPS
 from tumbler.eval.measures import Answered
 from tumbler.tasks.identity import IdentityQuestion, states_identity
 from tumbler.tasks.question import Question
+from tumbler.text.conversation import Conversation, Message
 
 SHOWN = ("asked", "never_asked", "asked")
 """The groups of the questions whose answers people are shown."""
@@ -43,18 +44,20 @@ def drawn(questions: Iterable[Question], most: int | None, seed: int) -> list[Qu
     groups: dict[str, list[Question]] = {}
     for question in questions:
         groups.setdefault(question.group, []).append(question)
-    return [question for name, members in groups.items() for question in _some(members, most, f"{seed} {name}")]
+    return [question for name, members in groups.items() for question in some(members, most, f"{seed} {name}")]
 
 
-def _some(members: Sequence[Question], most: int | None, seed: str) -> list[Question]:
+def some(members: Sequence[Question], most: int | None, seed: str) -> list[Question]:
+    """At most `most` of them, drawn evenly, in their own order."""
     if most is None or len(members) <= most:
         return list(members)
     places = sorted(random.Random(seed).sample(range(len(members)), most))
     return [members[place] for place in places]
 
 
-def ask(asker: Asker, questions: Sequence[Question]) -> list[Answered]:
-    outputs = asker.answers([asked(question.prompt) for question in questions])
+def ask(asker: Asker, questions: Sequence[Question], before: tuple[Message, ...] = ()) -> list[Answered]:
+    """Put each question, after the turns `before`."""
+    outputs = asker.answers([Conversation((*before, *asked(item.prompt).messages), item.id) for item in questions])
     return [Answered(question, output) for question, output in zip(questions, outputs, strict=True)]
 
 

@@ -31,6 +31,7 @@ from tumbler.model import load_model
 from tumbler.recipe import Settings
 from tumbler.tasks.identity import held_out_questions, system_questions
 from tumbler.tasks.question import read_questions
+from tumbler.text.conversation import Message
 from tumbler.text.shards import Shards
 from tumbler.text.tokenizer import Tokenizer
 from tumbler.train.validation import validate
@@ -50,6 +51,8 @@ class EvalSettings(Settings):
     """Questions of each group, drawn by the seed; none: all of them."""
     system_names: int = Field(default=40, gt=0)
     """Conversations in which a system message gives the model another name."""
+    later_turns: int = Field(default=100, gt=0)
+    """Questions that are asked again in a second turn, after the model has introduced itself."""
     identity: Identity | None = None
     """Who the chat model should say it is; none: not asked."""
     prompts: tuple[str, ...] = ("The capital of France is", "The currency of Japan is", "People in Brazil speak")
@@ -111,6 +114,7 @@ def _examine_chat(folder: Path, files: Sequence[Path], settings: EvalSettings, w
     if settings.identity is not None:
         introductions = _examine_identity(asker, settings.identity, settings, found)
         shown.append((introductions[0].prompt, introductions[0].output, "who it says it is"))
+        _examine_later_turns(asker, introductions[0], settings, found)
     items = [(item.prompt, item.output, "right" if item.right else "wrong") for item in introductions]
     wrong = examining.wrong_answers(found.answers, WRONG_SHOWN)
     found.samples["answers"] = Samples("The chat model answers", tuple(shown))
@@ -129,6 +133,16 @@ def _examine_identity(asker: Asker, identity: Identity, settings: EvalSettings, 
     )
     found.figures += [of_score(name, label, score(outcomes)) for name, label, outcomes in rates]
     return own + renamed
+
+
+def _examine_later_turns(asker: Asker, first: Introduced, settings: EvalSettings, found: Findings) -> None:
+    """Adds a figure: the questions about countries of the corpus again, after the model has introduced itself."""
+    before = (Message("user", first.prompt), Message("assistant", first.output))
+    known = [item.question for item in found.answers if item.question.group != "left_out"]
+    drawn = examining.some(known, settings.later_turns, f"{settings.seed} later turns")
+    if drawn:
+        right = [item.right for item in examining.ask(asker, drawn, before)]
+        found.figures.append(of_score("accuracy_later_turn", "exact answers after it introduced itself", score(right)))
 
 
 def _measure_bits(subjects: Subjects, documents: Shards, machine: Machine, found: Findings) -> None:

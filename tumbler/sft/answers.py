@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
-from pathlib import Path
 
 from tumbler.engine import Request, Sampler, Sampling
-from tumbler.sft.conversations import read_all
+from tumbler.sft.conversations import Source
 from tumbler.text.conversation import Conversation, Message
 from tumbler.text.render import render
 from tumbler.text.tokenizer import Tokenizer
@@ -16,10 +14,12 @@ LONGEST = 64
 """Tokens of an answer."""
 
 
-def first_questions(files: Sequence[Path], own: Sequence[Conversation], count: int, longest: int) -> tuple[str, ...]:
+def first_questions(
+    sources: Sequence[Source], own: Sequence[Conversation], count: int, longest: int
+) -> tuple[str, ...]:
     """`count` different things of at most `longest` characters that users say first, one of them about the model."""
     about_itself = _questions(own)[:1]
-    given = _questions(source.conversation for source in islice(read_all(files), 4 * count))
+    given = _questions(source.conversation for source in sources[: 4 * count])
     short = [question for question in given if len(question) <= longest]
     return tuple(dict.fromkeys([*short[: count - len(about_itself)], *about_itself]))
 

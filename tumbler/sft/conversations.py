@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def read_all(paths: Sequence[Path]) -> Iterator[Source]:
             yield Source(f"{path}: conversation {row} ({conversation.id!r})", conversation)
 
 
-def to_examples(sources: Iterator[Source], tokenizer: Tokenizer, context: int) -> Examples:
+def to_examples(sources: Iterable[Source], tokenizer: Tokenizer, context: int) -> Examples:
     """Render each conversation; UserError names the first one in which the assistant says nothing."""
     kept, too_long = [], 0
     for source in sources:

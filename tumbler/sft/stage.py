@@ -23,6 +23,7 @@ from tumbler.log import read_metrics
 from tumbler.model import Transformer, load_model, matmul_flops_per_token, save_model
 from tumbler.sft.answers import first_questions, said
 from tumbler.sft.card import model_card
+from tumbler.sft.company import in_company
 from tumbler.sft.conversations import Examples, Source, find_files, read_all, to_examples
 from tumbler.sft.loader import ConversationLoader, Mixture, ReplayingLoader
 from tumbler.tasks.identity import training_conversations
@@ -120,8 +121,10 @@ def _open(settings: SftSettings, work: Work, base: Artifact, context: int) -> Da
         replay = Shards.open(tokens.path / "train")
     files = find_files(settings.conversations, work.inputs)
     own = training_conversations(settings.identity, settings.seed) if settings.identity else []
-    conversations = to_examples(read_all(files), tokenizer, context)
-    identity = to_examples((Source(item.id, item) for item in own), tokenizer, context)
+    given = list(read_all(files))
+    conversations = to_examples(given, tokenizer, context)
+    mixed = in_company(own, [source.conversation for source in given], settings.seed)
+    identity = to_examples((Source(item.id, item) for item in mixed), tokenizer, context)
     if not conversations.kept + identity.kept:
         raise UserError(
             "sft: no conversations; give an input that holds conversations.jsonl, the setting 'conversations', "
@@ -129,7 +132,7 @@ def _open(settings: SftSettings, work: Work, base: Artifact, context: int) -> Da
         )
     if conversations.too_long:
         work.log.say(f"{conversations.too_long:,} conversations are longer than {context} tokens and are left out")
-    return Data(tokenizer, conversations, identity, replay, first_questions(files, own, SHOWN, longest=context // 2))
+    return Data(tokenizer, conversations, identity, replay, first_questions(given, own, SHOWN, longest=context // 2))
 
 
 def _refuse_other_tokenizer(base: Path, tokens: Path) -> None:
