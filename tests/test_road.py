@@ -98,6 +98,23 @@ def test_a_fork_trains_on_from_an_artifact_of_another_run(smoke: Path, tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["almanac", "sft"]
 
 
+def test_a_stage_runs_alone_on_any_artifact(smoke: Path, tmp_path: Path) -> None:
+    done = tumbler("tokens", str(smoke / "corpus"), "--out", str(tmp_path / "mine"), "--set", "vocab_size=600")
+    assert done.returncode == 0, done.stderr
+    assert open_artifact(tmp_path / "mine").facts["vocab_size"] == 600
+    refused = tumbler("sft", str(smoke / "corpus"), "--out", str(tmp_path / "sft"))
+    assert refused.returncode == 2
+    assert "needs exactly one input of kind 'checkpoint', has 0" in refused.stderr
+
+
+def test_generate_and_chat_answer_on_standard_output_and_repeat(smoke: Path) -> None:
+    for command in (("generate", str(smoke / "pretrain"), "The capital"), ("chat", str(smoke / "sft"), "-m", "Hello")):
+        one, other = (tumbler(*command, "--max-tokens", "8", "--seed", "1") for _ in range(2))
+        assert one.returncode == 0, one.stderr
+        assert one.stdout.strip()
+        assert one.stdout == other.stdout
+
+
 def test_transformers_renders_200_conversations_to_the_same_ids(smoke: Path) -> None:
     _, tokenizer = load_chat(smoke / "sft", slots=1)
     theirs = AutoTokenizer.from_pretrained(smoke / "sft")
