@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class Machine:
     """Whether bfloat16 products run in hardware."""
     rank: int
     world: int
+    compiler: str | None
+    """Of C++, which torch.compile needs on a CPU."""
 
 
 def this_machine() -> Machine:
@@ -47,14 +50,15 @@ def this_machine() -> Machine:
     import torch
 
     cores = available_cores()
+    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if torch.cuda.is_available():
         device = torch.cuda.get_device_properties(int(os.environ.get("LOCAL_RANK", "0")))
         bf16 = torch.cuda.is_bf16_supported()
-        return Machine("cuda", device.name, cores, cores, device.total_memory, bf16, rank, world)
+        return Machine("cuda", device.name, cores, cores, device.total_memory, bf16, rank, world, compiler)
     if torch.backends.mps.is_available():
-        return Machine("mps", platform.processor(), cores, cores, _memory(), False, rank, world)
-    return Machine("cpu", _processor(), cores, cores, _memory(), _cpu_bf16(), rank, world)
+        return Machine("mps", platform.processor(), cores, cores, _memory(), False, rank, world, compiler)
+    return Machine("cpu", _processor(), cores, cores, _memory(), _cpu_bf16(), rank, world, compiler)
 
 
 def prepare(machine: Machine) -> None:

@@ -32,7 +32,6 @@ def print_report() -> None:
 def findings(machine: Machine, folder: Path) -> list[tuple[str, str, str]]:
     """Rows of (what, what is there, what tumbler does with it)."""
     disk = shutil.disk_usage(folder).free
-    compiler = shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
     peak = matmul_peak(machine)
     precision = "bf16" if machine.bf16 else "fp32"
     rows = [
@@ -43,7 +42,7 @@ def findings(machine: Machine, folder: Path) -> list[tuple[str, str, str]]:
         ("matmul", f"{peak / 1e9:,.0f} GFLOP/s", f"measured in {precision}; utilisation is stated against it"),
         ("memory", f"{machine.memory / 2**30:.1f} GiB", ""),
         ("disk", f"{disk / 2**30:.1f} GiB free", f"at {folder}"),
-        ("compiler", compiler or "none", "torch.compile" if compiler else "no torch.compile: set compile = false"),
+        ("compiler", machine.compiler or "none", "for torch.compile; without one set compile = false"),
     ]
     for name, use in EXTRAS:
         there = importlib.util.find_spec(name) is not None

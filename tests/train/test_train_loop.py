@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,10 @@ def test_the_state_of_another_model_is_refused(tmp_path: Path) -> None:
     save_state(fresh(depth=1), tmp_path)
     with pytest.raises(UserError, match="the state of another model"):
         resume(fresh(depth=2), tmp_path)
+
+
+def test_to_compile_without_a_compiler_is_refused_in_one_line() -> None:
+    model = Transformer(sizes(1, 64, 16))
+    machine = replace(MACHINE, kind="cpu", compiler=None)
+    with pytest.raises(UserError, match="needs a C\\+\\+ compiler; install"):
+        Objective(model, machine, bf16=False, compile=True)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tumbler.device import Machine, autocast
+from tumbler.errors import UserError
 from tumbler.model import Transformer
 from tumbler.train.batch import IGNORE, Batch
 
@@ -25,12 +26,16 @@ SoftmaxGradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 class Objective:
     """batch -> the summed loss of its targets, with the model's gradient behind it.
 
+    Raises UserError when something is to be compiled and there is no compiler.
+
     With `compile`, the blocks and the softmax are compiled: for one shape each, so a batch of another
     shape compiles again, and what cannot be compiled is an error, never silently eager. The model itself
     stays as it is: a twin that shares its parameters is compiled.
     """
 
     def __init__(self, model: Transformer, machine: Machine, bf16: bool, compile: bool) -> None:
+        if compile and machine.kind == "cpu" and machine.compiler is None:
+            raise UserError("compile = true needs a C++ compiler; install g++ or clang++, or set compile = false")
         self.model = compiled_twin(model) if compile else model
         self.machine, self.bf16 = machine, bf16
         self.softmax: SoftmaxGradient = softmax_gradient
