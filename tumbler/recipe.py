@@ -11,13 +11,14 @@ import difflib
 import json
 import math
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from tumbler.errors import UserError
@@ -193,24 +194,30 @@ def document(recipe: Recipe) -> str:
     for step in recipe.steps:
         lines += ["[[step]]", f'name = "{step.name}"', f'stage = "{step.stage}"']
         lines += [f"inputs = {toml_value(list(step.inputs))}"]
-        lines += [line for key in type(step.settings).model_fields for line in _document_field(step.settings, key)]
-        lines.append("")
+        lines += [*_document_fields(step.settings, "step"), ""]
     return "\n".join(lines).lstrip("\n")
 
 
-def _document_field(settings: BaseModel, key: str) -> list[str]:
-    field = type(settings).model_fields[key]
-    value = getattr(settings, key)
+def _document_fields(settings: BaseModel, table: str) -> Iterator[str]:
+    """Plain values first, then a table for each group of settings inside: TOML wants that order."""
+    inner = {key: value for key, value in settings if isinstance(value, BaseModel)}
+    for key, value in settings:
+        if key not in inner:
+            yield from _document_field(type(settings).model_fields[key], key, value)
+    for key, value in inner.items():
+        prose = type(settings).model_fields[key].description
+        yield from ("", f"[{table}.{key}]", *([f"# {' '.join(prose.split())}"] if prose else []))
+        yield from _document_fields(value, f"{table}.{key}")
+
+
+def _document_field(field: FieldInfo, key: str, value: Any) -> Iterator[str]:
     default = field.get_default(call_default_factory=True, validated_data={})
     plain = default is PydanticUndefined or default == value or default is None
-    note = "" if plain else f" (default {_shown(default)})"
+    note = "" if plain else f" (default {toml_value(default)})"
     prose = " ".join((field.description or "").split())
-    comment = [f"# {prose}{note}".rstrip()] if prose or note else []
-    return comment + ([f"# {key} = (none)"] if value is None else [f"{key} = {_shown(value)}"])
-
-
-def _shown(value: Any) -> str:
-    return toml_value(value.model_dump(mode="json", exclude_none=True) if isinstance(value, BaseModel) else value)
+    if prose or note:
+        yield f"# {prose}{note}"
+    yield f"# {key} = (none)" if value is None else f"{key} = {toml_value(value)}"
 
 
 def toml_value(value: Any) -> str:
