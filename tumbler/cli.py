@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,13 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
+def _program() -> str:
+    """How a person calls tumbler here: by its name where that is found, else as this process was called."""
+    if shutil.which("tumbler"):
+        return "tumbler"
+    return "python -m tumbler" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
+
+
 def _end(message: str, code: int) -> NoReturn:
     for line in message.splitlines() or ["failed"]:
         print(f"tumbler: {line}", file=sys.stderr)
@@ -86,7 +94,7 @@ def run(
     for step in pipeline.run_recipe(parsed, folder, to, fork, redo):
         finished.append(step.artifact)
         show.step_done(step.step.name, step.artifact, step.fresh)
-    show.run_done(finished)
+    show.run_done(finished, _program())
 
 
 def _stage_verb(stage: str) -> Callable[..., None]:
@@ -209,7 +217,7 @@ def show_run(folder: Annotated[Path, typer.Argument(help="The folder of a run, s
     """
     from tumbler import show
 
-    show.run(folder)
+    show.run(folder, _program())
 
 
 @app.command("recipe")

@@ -25,7 +25,7 @@ from tumbler.views import Curve, Funnel, Samples, Table, View
 
 CLOSING = ("crawl/funnel", "corpus/funnel", "pretrain/loss", "eval/completions", "eval/answers", "eval/scores")
 """The views of the closing screen, as STEP'S STAGE/VIEW, in the order of the data."""
-PLOT_WIDTH, PLOT_HEIGHT, BAR = 60, 12, 36
+PLOT_WIDTH, PLOT_HEIGHT, BAR = 56, 12, 36
 
 
 def step_done(name: str, artifact: Artifact, fresh: bool) -> None:
@@ -37,22 +37,22 @@ def step_done(name: str, artifact: Artifact, fresh: bool) -> None:
     Console(stderr=True, highlight=False).print(line, no_wrap=True, overflow="ellipsis")
 
 
-def run_done(artifacts: Sequence[Artifact]) -> None:
-    """The closing screen of `tumbler run`."""
+def run_done(artifacts: Sequence[Artifact], program: str) -> None:
+    """The closing screen of `tumbler run`; `program` is what a person types for tumbler."""
     console = Console(highlight=False)
     console.print(closing(artifacts))
     console.print()
     console.print(_header("Where everything lies, and how to go on"))
-    for line in ways_on(artifacts):
+    for line in ways_on(artifacts, program):
         console.print(line, soft_wrap=True)
 
 
-def run(folder: Path) -> None:
+def run(folder: Path, program: str) -> None:
     """`tumbler show`: the closing screen again, from the finished steps in a run's folder."""
     paths = [path.parent for path in folder.glob(f"*/{MANIFEST}")]
     if not paths:
         raise UserError(f"{folder}: no finished step in it; give the folder of a run, such as runs/tiny")
-    run_done(sorted((open_artifact(path) for path in paths), key=lambda item: str(item.manifest["finished"])))
+    run_done(sorted((open_artifact(path) for path in paths), key=lambda item: str(item.manifest["finished"])), program)
 
 
 def explain(folder: Path) -> None:
@@ -72,28 +72,28 @@ def closing(artifacts: Sequence[Artifact]) -> RenderableType:
     return Group(*parts)
 
 
-def ways_on(artifacts: Sequence[Artifact]) -> Iterator[Text]:
+def ways_on(artifacts: Sequence[Artifact], program: str) -> Iterator[Text]:
     """Lines: where everything lies and what to type next."""
     width = max((len(clean(str(item.path))) for item in artifacts), default=0)
     for item in artifacts:
         size = sum(entry["bytes"] for entry in item.manifest["files"].values())
         path = clean(str(item.path)).ljust(width)
         yield Text.assemble("  ", (path, "bold"), f"  {item.kind:<10}  {size / 1e6:6.1f} MB")
-    for command in commands({str(item.manifest.get("stage")): item.path for item in artifacts}):
+    for command in commands({str(item.manifest.get("stage")): item.path for item in artifacts}, program):
         yield Text.assemble(("  $ ", "dim"), clean(command))
 
 
-def commands(by_stage: Mapping[str, Path]) -> Iterator[str]:
+def commands(by_stage: Mapping[str, Path], program: str) -> Iterator[str]:
     """What can be done with these artifacts, given as stage -> folder."""
     if "eval" in by_stage:
         yield f"xdg-open {by_stage['eval'] / 'report.html'}"
     if "sft" in by_stage:
-        yield f"tumbler chat {by_stage['sft']}"
+        yield f"{program} chat {by_stage['sft']}"
     if "pretrain" in by_stage:
-        yield f'tumbler generate {by_stage["pretrain"]} "The capital of France is"'
+        yield f'{program} generate {by_stage["pretrain"]} "The capital of France is"'
         last = by_stage.get("sft", by_stage["pretrain"])
-        yield f"tumbler serve {last} --port 8000"
-        yield f"tumbler explain {last}"
+        yield f"{program} serve {last} --port 8000"
+        yield f"{program} explain {last}"
 
 
 def draw(view: View) -> RenderableType:
