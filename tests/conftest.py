@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from tumbler.text.tokenizer import Tokenizer
+
+settings.register_profile("any machine", deadline=None)  # a busy machine is no broken law
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

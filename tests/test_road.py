@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import openai
@@ -95,7 +96,7 @@ def test_a_fork_trains_on_from_an_artifact_of_another_run(smoke: Path, tmp_path:
     command = ("run", "smoke", "--from", str(smoke / "pretrain"), "--out", str(tmp_path), "--to", "sft")
     done = tumbler(*command, "--set", "sft.steps=2")
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["almanac", "sft"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sft"]
 
 
 def test_a_stage_runs_alone_on_any_artifact(smoke: Path, tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_transformers_renders_200_conversations_to_the_same_ids(smoke: Path) -> 
 def test_transformers_gives_the_same_greedy_answers_token_for_token(smoke: Path) -> None:
     sampler, tokenizer = load_chat(smoke / "sft", slots=4)
     theirs = AutoModelForCausalLM.from_pretrained(smoke / "sft", dtype=torch.float32)
-    for question in read_questions(smoke / "almanac" / "questions.jsonl")[:20]:
+    for question in islice(read_questions(smoke / "almanac" / "questions.jsonl"), 20):
         conversation = Conversation((Message("user", question.prompt),), "")
         prompt = list(render(tokenizer, conversation, generation_prompt=True).ids)
         ours = sampler.sample([Request(prompt, Sampling(24, temperature=0, stop_ids=(tokenizer.end,)))])[0]
