@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tumbler.artifact import lineage, open_artifact
 from tumbler.chat import load_chat
 from tumbler.engine import Request, Sampling
+from tumbler.model import recommended_temperature
 from tumbler.serve.app import create_app
 from tumbler.tasks.question import read_questions
 from tumbler.text.conversation import Conversation, Message, read_conversations
@@ -165,6 +166,11 @@ def test_pages_that_spell_special_tokens_out_teach_none_of_them(smoke: Path, tmp
             assert (ids[1:-1] < first_special).all()
             assert (ids[0], ids[-1]) == (first_special, first_special + 1)
     assert documents == 40
+
+
+def test_the_chat_checkpoint_recommends_a_temperature_to_servers(smoke: Path) -> None:
+    assert recommended_temperature(smoke / "sft") == 0.3
+    assert recommended_temperature(smoke / "pretrain") == 1.0
 
 
 @pytest.fixture

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
 import openai
 import pytest
+from fastapi import FastAPI
 
 from tumbler.chat import Done, Text, complete, respond
 from tumbler.engine import Sampler, Sampling
+from tumbler.model import Transformer
+from tumbler.serve.app import create_app
 from tumbler.text.conversation import Conversation, Message
+from tumbler.text.tokenizer import Tokenizer
 
 ASKED: Any = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}]
 CONVERSATION = Conversation((Message("system", "be kind"), Message("user", "hello")), "test")
@@ -143,3 +149,17 @@ def test_a_client_that_leaves_frees_its_slot(server: Any) -> None:
     while not idle(server) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert idle(server)
+
+
+def test_without_a_temperature_the_models_own_is_taken(
+    model: Transformer, tokenizer: Tokenizer, serving: Callable[[FastAPI], AbstractContextManager[str]]
+) -> None:
+    app = create_app(Sampler(model, slots=2), tokenizer, "cool", temperature=0.0)
+    with serving(app) as url:
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+
+        def text(**options: float) -> str:
+            return client.completions.create(model="cool", prompt="the", max_tokens=8, **options).choices[0].text  # type: ignore[call-overload, no-any-return]
+
+        assert len({text() for _ in range(3)} | {text(temperature=0)}) == 1
+        assert len({text(temperature=2.0) for _ in range(6)}) > 1

@@ -3,7 +3,7 @@
 from tumbler.model.cache import Cache
 from tumbler.model.config import ModelConfig, matmul_flops_per_token, sizes
 from tumbler.model.transformer import Transformer
-from tumbler.model.weights import init_weights, load_model, save_model
+from tumbler.model.weights import init_weights, load_model, recommended_temperature, save_model
 
 __all__ = [
     "Cache",
@@ -12,6 +12,7 @@ __all__ = [
     "init_weights",
     "load_model",
     "matmul_flops_per_token",
+    "recommended_temperature",
     "save_model",
     "sizes",
 ]

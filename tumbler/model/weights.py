@@ -48,15 +48,28 @@ def init_weights(model: Transformer, seed: int) -> None:
             parameter.copy_(torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator))
 
 
-def save_model(model: Transformer, folder: Path, dtype: torch.dtype) -> None:
-    """Write config.json, model.safetensors and generation_config.json: what transformers, vLLM, llama.cpp read."""
+def save_model(model: Transformer, folder: Path, dtype: torch.dtype, temperature: float | None = None) -> None:
+    """Write config.json, model.safetensors and generation_config.json: what transformers, vLLM, llama.cpp read.
+
+    `temperature` is the one that servers take where a request names none.
+    """
     config = model.config
     tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.state_dict().items()}
     tokens = {"bos_token_id": config.bos_token_id, "eos_token_id": config.eos_token_id}
     _write_json(folder / CONFIG, to_hf(config, str(dtype).removeprefix("torch.")))
-    _write_json(folder / GENERATION, {**tokens, "pad_token_id": config.pad_token_id})
+    recommended = {} if temperature is None else {"do_sample": True, "temperature": temperature}
+    _write_json(folder / GENERATION, {**tokens, "pad_token_id": config.pad_token_id, **recommended})
     with replacing(folder / WEIGHTS) as temporary:
         save_file(tensors, temporary, metadata={"format": "pt"})
+
+
+def recommended_temperature(folder: Path) -> float:
+    """The temperature of the folder's generation_config.json; 1 where it names none, as transformers and vLLM do."""
+    file = folder / GENERATION
+    value = _read_json(file).get("temperature", 1.0) if file.is_file() else 1.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:
+        raise UserError(f"{file}: temperature = {value!r}: must be a number from 0 to 2")
+    return float(value)
 
 
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Transformer:

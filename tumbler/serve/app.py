@@ -22,7 +22,7 @@ from tumbler.chat.events import Done, Event, Text
 from tumbler.chat.reply import Reply
 from tumbler.chat.respond import chat_request, text_request
 from tumbler.engine import Request as EngineRequest
-from tumbler.engine import Sampler
+from tumbler.engine import Sampler, Sampling
 from tumbler.errors import Failure, UserError
 from tumbler.serve import errors
 from tumbler.serve.answers import Answer
@@ -40,9 +40,19 @@ QUEUE_LIMIT: Final = 512
 
 
 def create_app(
-    sampler: Sampler, tokenizer: Tokenizer, name: str, *, hosts: Sequence[str] = ("*",), body_limit: int = BODY_LIMIT
+    sampler: Sampler,
+    tokenizer: Tokenizer,
+    name: str,
+    *,
+    temperature: float = 1.0,
+    hosts: Sequence[str] = ("*",),
+    body_limit: int = BODY_LIMIT,
 ) -> FastAPI:
-    """Serve one model under `name`. `hosts`: names under which it may be called (against DNS rebinding)."""
+    """Serve one model under `name`.
+
+    temperature: for requests that name none.
+    hosts: names under which it may be called (against DNS rebinding).
+    """
     worker = Worker(sampler)
 
     @contextlib.asynccontextmanager
@@ -55,7 +65,7 @@ def create_app(
     errors.install(app)
     app.add_middleware(BodyLimit, limit=body_limit)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    service = Service(sampler, tokenizer, worker, name)
+    service = Service(sampler, tokenizer, worker, name, temperature)
 
     app.get("/", include_in_schema=False)(page)
     app.get("/health")(service.health)
@@ -77,8 +87,9 @@ def create_app(
 class Service:
     """The endpoints' work, on one model."""
 
-    def __init__(self, sampler: Sampler, tokenizer: Tokenizer, worker: Worker, name: str) -> None:
+    def __init__(self, sampler: Sampler, tokenizer: Tokenizer, worker: Worker, name: str, temperature: float) -> None:
         self._sampler, self._tokenizer, self._worker, self._name = sampler, tokenizer, worker, name
+        self._temperature = temperature
         self._entry = {"id": name, "object": "model", "created": int(time.time()), "owned_by": "tumbler"}
 
     async def health(self) -> dict[str, str]:
@@ -101,11 +112,14 @@ class Service:
             conversation = Conversation(parse_messages(messages, "messages"), "request")
         except UserError as error:
             raise ApiError(400, str(error), param="messages") from error
-        return chat_request(self._tokenizer, conversation, body.sampling(self._sampler.context))
+        return chat_request(self._tokenizer, conversation, self._sampling(body))
 
     def prompt_of_text(self, body: CompletionRequest) -> EngineRequest:
         self._check_model(body.model)
-        return text_request(self._tokenizer, body.prompt, body.sampling(self._sampler.context))
+        return text_request(self._tokenizer, body.prompt, self._sampling(body))
+
+    def _sampling(self, body: GenerationRequest) -> Sampling:
+        return body.sampling(self._sampler.context, self._temperature)
 
     async def answer(
         self, kind: Literal["chat", "text"], body: GenerationRequest, prompt: EngineRequest, request: Request

@@ -12,6 +12,7 @@ import uvicorn
 
 from tumbler.chat.load import load_chat
 from tumbler.errors import UserError
+from tumbler.model import recommended_temperature
 from tumbler.serve.app import create_app
 
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -24,7 +25,13 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, *, slots: int
     listening = listen(host, port)
     sampler, tokenizer = load_chat(folder, slots=slots)
     name = folder.resolve().name
-    app = create_app(sampler, tokenizer, name, hosts=LOCAL_NAMES if is_local(host) else ("*",))
+    app = create_app(
+        sampler,
+        tokenizer,
+        name,
+        temperature=recommended_temperature(folder),
+        hosts=LOCAL_NAMES if is_local(host) else ("*",),
+    )
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, server_header=False)
     shown = f"[{host}]" if ":" in host else host
     at = f"http://{shown}:{listening.getsockname()[1]}"

@@ -101,11 +101,11 @@ class GenerationRequest(Wire):
     presence_penalty: Annotated[JsonValue, _only(0)] = None
     logit_bias: Annotated[JsonValue, _only({})] = None
 
-    def sampling(self, context: int) -> Sampling:
-        """Without max_tokens, the context is the limit."""
+    def sampling(self, context: int, temperature: float) -> Sampling:
+        """Without max_tokens, the context is the limit; without a temperature, the model's own is taken."""
         return Sampling(
             max_tokens=self.limit or context,
-            temperature=1.0 if self.temperature is None else self.temperature,
+            temperature=temperature if self.temperature is None else self.temperature,
             top_k=self.top_k,
             top_p=self.top_p,
             min_p=self.min_p,

@@ -66,6 +66,8 @@ class SftSettings(TrainDials):
     """Passes over the conversations."""
     rate: float = Field(default=0.3, gt=0)
     """Learning rates as a share of matrix_rate and other_rate, which are pretraining's."""
+    temperature: float = Field(default=0.3, gt=0, le=2)
+    """What the checkpoint recommends to those who serve it."""
     seed: int = 0
     """Order of the conversations and of the pretraining text, names in system messages."""
 
@@ -202,7 +204,7 @@ def _meter(here: Run, model: Transformer) -> Meter:
 def _finish(here: Run, model: Transformer, plan: TrainPlan) -> Outcome:
     """The Hugging Face folder, its card, its pictures."""
     path, data = here.work.path, here.data
-    save_model(model, path, torch.float32)
+    save_model(model, path, torch.float32, here.settings.temperature)
     data.tokenizer.save(path, model.config.max_position_embeddings)
     lines = read_metrics(path / "metrics.jsonl")
     points = tuple((float(line["step"]), float(line["loss"])) for line in lines if "loss" in line)
