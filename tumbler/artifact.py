@@ -106,6 +106,11 @@ class Work:
     executor: Executor
     log: Log
 
+    @property
+    def licences(self) -> list[str]:
+        """Of the inputs, each once, in alphabetical order."""
+        return sorted({licence for item in self.inputs for licence in item.manifest.get("licences", [])})
+
     def has(self, name: str) -> bool:
         """Whether the file `name` was finished by this run or an earlier, interrupted one."""
         return (self.path / name).exists()
@@ -170,7 +175,6 @@ def finish(work: Work, outcome: Outcome, seconds: float) -> Artifact:
         if name not in (PLAN, MANIFEST):
             files[name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
     records = (*RECORDS, *outcome.records)
-    inherited = [licence for item in work.inputs for licence in item.manifest.get("licences", [])]
     covered = {
         "kind": outcome.kind,
         "format": FORMAT,
@@ -188,7 +192,7 @@ def finish(work: Work, outcome: Outcome, seconds: float) -> Artifact:
         "settings": covered["settings"],
         "inputs": [{"path": os.path.relpath(item.path, work.path), "digest": item.digest} for item in work.inputs],
         "facts": dict(outcome.facts),
-        "licences": sorted({*inherited, *outcome.licences}),
+        "licences": sorted({*work.licences, *outcome.licences}),
         "files": files,
         "seconds": round(seconds, 2),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

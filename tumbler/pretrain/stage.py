@@ -199,9 +199,8 @@ def _finish(here: Run) -> Outcome:
     facts = _facts(here)
     save_model(model, path, torch.float32)
     here.data.tokenizer.save(path, settings.context)
-    licences = sorted({licence for item in here.work.inputs for licence in item.manifest.get("licences", [])})
     with here.work.file("README.md") as file:
-        file.write_text(model_card(model.config, facts, licences), encoding="utf-8")
+        file.write_text(model_card(model.config, facts, here.work.licences), encoding="utf-8")
     return Outcome("checkpoint", facts)
 
 

@@ -218,9 +218,8 @@ def _finish(here: Run, model: Transformer, plan: TrainPlan) -> Outcome:
         "supervised_tokens": sum(item.supervised for item in (*data.conversations.kept, *data.identity.kept)),
         "steps": plan.steps,
     }
-    licences = sorted({name for item in here.work.inputs for name in item.manifest.get("licences", [])})
     with here.work.file("README.md") as card:
-        card.write_text(model_card(here.settings.identity, facts, licences), encoding="utf-8")
+        card.write_text(model_card(here.settings.identity, facts, here.work.licences), encoding="utf-8")
     return Outcome("checkpoint", facts)
 
 
