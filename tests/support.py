@@ -1,7 +1,8 @@
-"""What several rooms' tests need: models of random weights, an app on a port."""
+"""What several rooms' tests need: models of random weights, an app on a port, an executor without processes."""
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import torch
 import uvicorn
 from fastapi import FastAPI
 
+from tumbler.executor import Executor
+from tumbler.executor.calls import Answer, perform
 from tumbler.model import ModelConfig, Transformer
 from tumbler.serve.server import listen
 
@@ -38,3 +41,30 @@ def serving_app(app: FastAPI) -> Iterator[str]:
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     runner.should_exit = True
     thread.join(10)
+
+
+class HerePool:
+    """Performs a call in this process when its answer is asked for."""
+
+    slots = 1
+
+    def __init__(self) -> None:
+        self.calls: dict[int, bytes] = {}
+
+    def submit(self, ticket: int, call: bytes) -> None:
+        self.calls[ticket] = call
+
+    def wait(self) -> list[tuple[int, Answer]]:
+        ticket, call = self.calls.popitem()
+        return [(ticket, pickle.loads(perform(call)))]
+
+    def drop(self) -> None:
+        self.calls.clear()
+
+    def close(self) -> None:
+        self.drop()
+
+
+def executor_here() -> Executor:
+    """An executor without processes: quick to start, and what a test patches is patched for its shards too."""
+    return Executor(start=HerePool)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from tumbler import artifact
-from tumbler.artifact import Artifact, Outcome, Work
+from tumbler import artifact, log
+from tumbler.artifact import Artifact, Outcome, Work, replacing
 from tumbler.errors import UserError
 from tumbler.executor import Executor
 from tumbler.log import Log
@@ -74,15 +77,53 @@ def test_a_folder_of_someone_elses_files_is_not_written_into(tmp_path: Path) -> 
     assert (tmp_path / "a" / "thesis.txt").read_text() == "mine"
 
 
-def test_a_write_that_fails_leaves_no_file_and_a_rerun_clears_its_remains(tmp_path: Path) -> None:
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     work = begin(tmp_path / "a")
     with pytest.raises(RuntimeError), work.file("data/0.txt") as file:
         file.write_text("half")
         raise RuntimeError
-    assert not work.has("data/0.txt")
-    assert list(tmp_path.rglob("*.tmp"))
+    assert list((tmp_path / "a" / "data").iterdir()) == []
+
+
+def test_what_a_kill_left_half_written_is_cleared_by_a_rerun_and_at_the_end(tmp_path: Path) -> None:
+    work = begin(tmp_path / "a")
+    half = tmp_path / "a" / "data" / "0.txt.0a1b.tmp"
+    half.parent.mkdir()
+    half.write_text("half")
     begin(tmp_path / "a")
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert not half.exists()
+    half.write_text("half")
+    assert "data/0.txt.0a1b.tmp" not in artifact.finish(work, Outcome("facts", {}), 1).manifest["files"]
+    assert not half.exists()
+
+
+def test_a_worker_given_up_for_lost_cannot_put_half_a_file_in_place_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "0.txt"
+    with ExitStack() as again:
+        with replacing(path) as given_up:
+            given_up.write_text("whole")
+            half = again.enter_context(replacing(path))
+            half.write_text("who")
+        assert path.read_text() == "whole"
+        half.write_text("whole")
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def test_a_map_of_work_returns_the_results_in_order_and_shows_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "QUIET_SECONDS", 0.0)
+    screen = io.StringIO()
+    with Executor(2) as executor:
+        console = Log("a", console=Console(file=screen))
+        work = artifact.begin(tmp_path / "a", "a", "toy", Toy(), (), executor, console)
+        assert work.map(square, range(5), "numbers") == [0, 1, 4, 9, 16]
+    assert "a numbers 5/5, " in screen.getvalue()
 
 
 def test_lineage_walks_back_to_the_first_artifact_and_carries_licences(tmp_path: Path) -> None:

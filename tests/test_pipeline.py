@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tumbler import pipeline
@@ -121,3 +123,22 @@ def test_an_outside_path_is_an_input(tmp_path: Path) -> None:
     text = f'[[step]]\nname = "one"\nstage = "toy"\ninputs = ["{tmp_path / "mine"}"]\n'
     list(pipeline.run_recipe(road(text=text), tmp_path / "run"))
     assert (tmp_path / "run" / "one" / "out.txt").read_text() == "outside x"
+
+
+def pid(number: int) -> int:
+    return os.getpid()
+
+
+def test_all_steps_share_their_workers_which_end_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pids: list[set[int]] = []
+
+    def run_mapped(settings: ToySettings, work: Work) -> Outcome:
+        pids.append(set(work.map(pid, range(3), "numbers")))
+        return Outcome("documents", {})
+
+    monkeypatch.setattr(pipeline, "stage_run", lambda stage: run_mapped)
+    one_worker = "[executor]\nworkers = 1\n" + ROAD
+    list(pipeline.run_recipe(road(text=one_worker), tmp_path))
+    assert len(pids) == 3
+    assert pids[0] == pids[1] == pids[2]
+    assert not any(psutil.pid_exists(number) for number in pids[0])

@@ -150,8 +150,8 @@ def test_pages_that_spell_special_tokens_out_teach_none_of_them(smoke: Path, tmp
         body += f"sells {number + 3} kinds of bread to the {number * 11} guests that come with the morning train.</p>"
         (tmp_path / f"{number}.html").write_text(f"<html><body><main><article>{body}</article></main></body></html>")
     settings = ["--set", "tokens.val_fraction=0.1", "--set", f'tokens.tokenizer="{smoke / "tokens" / "tokenizer"}"']
-    off = ["--set", "corpus.minhash.enabled=false", "--set", "corpus.gopher_quality.enabled=false"]
-    off += ["--set", "corpus.gopher_repetition.enabled=false", "--set", "corpus.language.enabled=false"]
+    rules = ("minhash", "gopher_quality", "gopher_repetition", "language", "c4", "fineweb_quality")
+    off = [part for rule in rules for part in ("--set", f"corpus.{rule}.enabled=false")]
     source = f'crawl.sources=["{tmp_path}"]'
     out = tmp_path / "run"
     done = tumbler("run", "pages", "--out", str(out), "--to", "tokens", "--set", source, *settings, *off)

@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import JsonValue
 
@@ -27,6 +28,8 @@ from tumbler.log import Log
 from tumbler.recipe import Settings, toml_value
 from tumbler.views import View, to_json
 
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
 FORMAT: Final = 1
 PLAN, MANIFEST, TEMPORARY = "plan.json", "manifest.json", ".tmp"
 RECORDS: Final = ("views/", "resume/", "metrics.jsonl")
@@ -111,6 +114,15 @@ class Work:
         """Of the inputs, each once, in alphabetical order."""
         return sorted({licence for item in self.inputs for licence in item.manifest.get("licences", [])})
 
+    def map(self, function: Callable[[I], O], items: Sequence[I], what: str) -> list[O]:
+        """`function(item)` of each item, in the items' order, by the executor; progress tells how many are done.
+
+        The function must pickle and may be called again for an item: a file that is there is done.
+        """
+        done = self.executor.completions(function, items, self.log.say)
+        results = dict(self.log.track(done, what, len(items)))
+        return [results[index] for index in range(len(items))]
+
     def has(self, name: str) -> bool:
         """Whether the file `name` was finished by this run or an earlier, interrupted one."""
         return (self.path / name).exists()
@@ -134,16 +146,21 @@ class Work:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file or folder whole or not at all: yields `path`.tmp, syncs it, renames it to `path`."""
-    temporary = path.with_name(path.name + TEMPORARY)
+    """Write a file or folder whole or not at all: yields a temporary path, syncs it, renames it to `path`.
+
+    The temporary name is this call's own: a worker that was given up for lost may still be writing the same file.
+    """
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY}")
     temporary.parent.mkdir(parents=True, exist_ok=True)
-    _remove(temporary)
-    yield temporary
-    for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
-        _sync(file)
-    if temporary.is_dir():
-        _remove(path)
-    temporary.replace(path)
+    try:
+        yield temporary
+        for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
+            _sync(file)
+        if temporary.is_dir():
+            _remove(path)
+        temporary.replace(path)
+    finally:
+        _remove(temporary)
     _sync(path.parent)
 
 
@@ -157,8 +174,7 @@ def begin(
     plan = _plan(step, stage, settings, inputs)
     if (path / PLAN).exists():
         _refuse_other_plan(path, _read_json(path / PLAN), plan)
-        for leftover in path.rglob("*" + TEMPORARY):
-            _remove(leftover)
+        _remove_leftovers(path)
     elif path.exists() and any(item for item in path.iterdir() if not item.name.endswith(TEMPORARY)):
         raise UserError(f"{path}: holds files but no {PLAN}; give another folder with --out")
     else:
@@ -169,6 +185,7 @@ def begin(
 
 def finish(work: Work, outcome: Outcome, seconds: float) -> Artifact:
     """Write the manifest: the folder is whole now. `seconds` is the time this run worked on it."""
+    _remove_leftovers(work.path)
     files = {}
     for path in sorted(item for item in work.path.rglob("*") if item.is_file()):
         name = path.relative_to(work.path).as_posix()
@@ -296,3 +313,9 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half written."""
+    for leftover in list(folder.rglob("*" + TEMPORARY)):
+        _remove(leftover)

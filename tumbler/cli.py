@@ -115,7 +115,8 @@ def _stage_verb(stage: str) -> Callable[..., None]:
         overrides = [f"{stage}.{item}" for item in sets or []]
         step = recipes.from_table({"step": [table]}, "command line", overrides, pipeline.settings_of).steps[0]
         path = out or Path("runs") / stage
-        finished = pipeline.run_step(step, [open_outside(item) for item in inputs or []], path, Executor(workers))
+        with Executor(workers) as executor:
+            finished = pipeline.run_step(step, [open_outside(item) for item in inputs or []], path, executor)
         show.step_done(stage, finished.artifact, finished.fresh)
 
     return verb
@@ -198,6 +199,33 @@ def serve(
     server.serve(model, host, port)
 
 
+fetch = typer.Typer(
+    help="Get what recipes want from its home.\n\nExample: tumbler fetch ut1",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(fetch, name="fetch")
+
+
+@fetch.command()
+def ut1(
+    out: Annotated[Path, typer.Option(help="Folder of the lists.")] = Path("ut1"),
+    category: Annotated[
+        list[str] | None, typer.Option(help="A category, or all; default those that RefinedWeb and FineWeb drop.")
+    ] = None,
+    url: Annotated[str | None, typer.Option("--from", metavar="URL", help="A mirror with the same files.")] = None,
+) -> None:
+    """The UT1 lists of domains and URLs that the corpus stage's URL filter reads (CC BY-SA 4.0).
+
+    Example: tumbler fetch ut1 --category adult --category gambling
+    """
+    from tumbler.crawl import ut1_client
+
+    for name, size in ut1_client.fetch_ut1(out, category or ut1_client.CATEGORIES, url or ut1_client.HOME):
+        print(f"{out / name}  {size:,} bytes")
+    print(f"use them: --set corpus.blocklists='[\"{out}\"]'")
+
+
 @app.command()
 def explain(folder: Annotated[Path, typer.Argument(help="An artifact, such as runs/tiny/sft.")]) -> None:
     """Where an artifact comes from: back to the pages, with counts, seconds, sizes and licences.
@@ -218,6 +246,35 @@ def show_run(folder: Annotated[Path, typer.Argument(help="The folder of a run, s
     from tumbler import show
 
     show.run(folder, _program())
+
+
+@app.command()
+def replay(
+    corpus: Annotated[Path, typer.Argument(help="A corpus made with keep_statistics = true.")],
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="RULE.KEY=VALUE", help="Another threshold (TOML's syntax).")
+    ] = None,
+) -> None:
+    """What other thresholds would keep of a corpus: from its statistics, without reading the pages again.
+
+    Example: tumbler replay runs/pages/corpus --set gopher_quality.min_words=30
+    """
+    from tumbler import pipeline, show
+    from tumbler import recipe as recipes
+    from tumbler.artifact import open_artifact
+    from tumbler.corpus import comparison
+    from tumbler.corpus.replay import Decisions
+    from tumbler.corpus.replay import replay as decide
+    from tumbler.corpus.statistics_reader import StatisticsFiles
+
+    made = open_artifact(corpus)
+    files = StatisticsFiles.of(corpus)
+    before = recipes.validate(pipeline.settings_of("corpus"), made.manifest["settings"], str(corpus))
+    table = {"name": "replay", "stage": "corpus", **before.model_dump(mode="json")}
+    overrides = [f"replay.{item}" for item in sets or []]
+    now = recipes.from_table({"step": [table]}, "replay", overrides, pipeline.settings_of).steps[0].settings
+    comparison.check(before, now)
+    show.present(comparison.tables(*decide(files, [Decisions.of(before), Decisions.of(now)])))
 
 
 @app.command("recipe")

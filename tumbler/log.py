@@ -7,17 +7,48 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 T = TypeVar("T")
 QUIET_SECONDS = 15.0
 """Without a terminal (a log file, CI), progress is one plain line at most this often."""
+PACE_SECONDS, PACE_MARKS = 60.0, 8
+
+
+class Pace:
+    """How fast it goes lately: over the last minute, or where items come slowly, over the last few.
+
+    So what an earlier run had finished, which passes at once, is soon forgotten.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._marks: deque[tuple[float, int]] = deque([(now, 0)])
+        """(seconds, items done by then), a second or more apart."""
+        self._last = (now, 0)
+
+    def done(self, count: int, now: float) -> None:
+        self._last = (now, count)
+        if now - self._marks[-1][0] >= 1:
+            self._marks.append(self._last)
+        while len(self._marks) > PACE_MARKS and now - self._marks[0][0] > PACE_SECONDS:
+            self._marks.popleft()
+
+    def text(self, total: int | None) -> str:
+        """`3.2/s, 0:05:10 left`."""
+        seconds, items = (last - first for last, first in zip(self._last, self._marks[0], strict=True))
+        if not seconds or not items:
+            return ""
+        rate = items / seconds
+        left = f", {timedelta(seconds=round((total - self._last[1]) / rate))} left" if total else ""
+        return f"{rate:,.0f}/s{left}" if rate >= 10 else f"{rate:.2g}/s{left}"
 
 
 class Log:
@@ -33,27 +64,38 @@ class Log:
         self.console.print(Text.assemble((f"{self.name:>9} ", "bold cyan"), text), soft_wrap=True)
 
     def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-        """Yield the items and show how far we are: a bar on a terminal, sparse lines elsewhere."""
+        """Yield the items and show how far we are, how fast, and how long it will take.
+
+        A bar on a terminal, sparse lines elsewhere.
+        """
+        pace = Pace(time.monotonic())
         if not self.console.is_terminal:
-            yield from self._track_plainly(items, what, total)
+            yield from self._track_plainly(items, what, total, pace)
             return
         columns = (
-            TextColumn(f"[bold cyan]{self.name:>9}[/] {{task.description}}"),
+            TextColumn(f"{self.name:>9}", style="bold cyan", markup=False),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[pace]}", markup=False),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
-            yield from progress.track(items, total=total, description=what)
+            task = progress.add_task(what, total=total, pace="")
+            for count, item in enumerate(items, 1):
+                pace.done(count, time.monotonic())
+                progress.update(task, completed=count, pace=pace.text(total))
+                yield item
 
-    def _track_plainly(self, items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+    def _track_plainly(self, items: Iterable[T], what: str, total: int | None, pace: Pace) -> Iterator[T]:
         said = time.monotonic()
         for count, item in enumerate(items, 1):
+            now = time.monotonic()
+            pace.done(count, now)
+            if now - said > QUIET_SECONDS:
+                said = now
+                self.say(f"{what} {count}" + (f"/{total}" if total else "") + f", {pace.text(total)}")
             yield item
-            if time.monotonic() - said > QUIET_SECONDS:
-                said = time.monotonic()
-                self.say(f"{what} {count}" + (f"/{total}" if total else ""))
 
     def metrics(self, step: int, **values: float | int | str) -> None:
         """Append one JSON line `{"step": step, ...}` to metrics.jsonl."""

@@ -6,6 +6,7 @@ Stages are named here as strings and imported when a recipe needs them.
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import Final, get_type_hints
 
 from tumbler import artifact
 from tumbler.artifact import Artifact, Outcome, Work
-from tumbler.errors import UserError
-from tumbler.executor import Executor, ExecutorSettings
+from tumbler.errors import Failure, UserError
+from tumbler.executor import Executor, ExecutorSettings, disk_full
 from tumbler.log import Log
 from tumbler.recipe import Recipe, Settings, Step, nearest, validate
 
@@ -57,18 +58,19 @@ def run_recipe(
     """
     last = len(recipe.steps) if to is None else _position(recipe.steps, to) + 1
     done = _forked(fork, recipe) if fork else {}
-    executor = Executor(validate(ExecutorSettings, recipe.executor, "executor").workers)
+    executor = Executor.of(validate(ExecutorSettings, recipe.executor, "executor"), out)
     if redo is not None:
         for step in recipe.steps[_position(recipe.steps, redo) :]:
             artifact.discard(out / step.name)
-    for step in recipe.steps[:last]:
-        if step.name in done:
-            yield Finished(step, done[step.name], fresh=False)
-            continue
-        inputs = [done[name] if name in done else _outside(name, step, recipe) for name in step.inputs]
-        finished = run_step(step, inputs, out / step.name, executor)
-        done[step.name] = finished.artifact
-        yield finished
+    with executor:
+        for step in recipe.steps[:last]:
+            if step.name in done:
+                yield Finished(step, done[step.name], fresh=False)
+                continue
+            inputs = [done[name] if name in done else _outside(name, step, recipe) for name in step.inputs]
+            finished = run_step(step, inputs, out / step.name, executor)
+            done[step.name] = finished.artifact
+            yield finished
 
 
 def run_step(step: Step, inputs: Sequence[Artifact], path: Path, executor: Executor) -> Finished:
@@ -78,9 +80,16 @@ def run_step(step: Step, inputs: Sequence[Artifact], path: Path, executor: Execu
         return Finished(step, there, fresh=False)
     log = Log(step.name, path / "metrics.jsonl")
     begun = time.monotonic()
-    work = artifact.begin(path, step.name, step.stage, step.settings, inputs, executor, log)
-    outcome = stage_run(step.stage)(step.settings, work)
-    return Finished(step, artifact.finish(work, outcome, time.monotonic() - begun), fresh=True)
+    try:
+        work = artifact.begin(path, step.name, step.stage, step.settings, inputs, executor, log)
+        outcome = stage_run(step.stage)(step.settings, work)
+        made = artifact.finish(work, outcome, time.monotonic() - begun)
+    except OSError as error:
+        if not disk_full(error):
+            raise
+        full = f"{step.name}: disk full at {error.filename or path} ({os.strerror(error.errno or 0)})"
+        raise Failure(f"{full}; free space and run the same command again, it goes on from here") from error
+    return Finished(step, made, fresh=True)
 
 
 def _position(steps: Sequence[Step], name: str) -> int:

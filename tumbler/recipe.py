@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -148,9 +148,10 @@ def _explain(detail: ErrorDetails, settings_class: type[Settings]) -> str:
 def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     for part in loc:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        inner = [item for item in (annotation, *get_args(annotation)) if isinstance(item, type)]
+        if not inner or not issubclass(inner[0], BaseModel):
             return []
-        model = annotation
+        model = inner[0]
     return list(model.model_fields)
 
 

@@ -1,36 +1,34 @@
 """The terminal's pictures of artifacts: one line a finished step, the closing screen, the lineage.
 
-Reads manifests and views only; knows no stage. Every text from outside is shown as plain text,
-never as markup or as a terminal's control sequence.
+Reads manifests and views only; knows no stage.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import plotille
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table as Grid
 from rich.text import Text
 
 from tumbler import views
 from tumbler.artifact import MANIFEST, Artifact, lineage, open_artifact
+from tumbler.draw import clean, draw, is_number, number
 from tumbler.errors import UserError
-from tumbler.views import Curve, Funnel, Samples, Table, View
+from tumbler.views import Samples, View
 
 CLOSING = ("crawl/funnel", "corpus/funnel", "pretrain/loss", "eval/completions", "eval/answers", "eval/scores")
 """The views of the closing screen, as STEP'S STAGE/VIEW, in the order of the data."""
-PLOT_WIDTH, PLOT_HEIGHT, BAR = 56, 12, 36
+PAGE = "report.html"
+"""The page of an artifact that has one."""
 
 
 def step_done(name: str, artifact: Artifact, fresh: bool) -> None:
     """One line: what the step made, how long it took, where it lies."""
-    facts = "  ".join(f"{key} {number(value)}" for key, value in artifact.facts.items() if _is_number(value))
+    facts = "  ".join(f"{key} {number(value)}" for key, value in artifact.facts.items() if is_number(value))
     state = f"{artifact.manifest.get('seconds', 0):.1f} s" if fresh else "there already"
     mark = ("✓ ", "bold green") if fresh else ("· ", "dim")
     line = Text.assemble(mark, (f"{name:<9}", "bold"), (f"{state:>14}  ", "dim"), clean(facts))
@@ -48,11 +46,29 @@ def run_done(artifacts: Sequence[Artifact], program: str) -> None:
 
 
 def run(folder: Path, program: str) -> None:
-    """`tumbler show`: the closing screen again, from the finished steps in a run's folder."""
+    """`tumbler show`: all views of a step, or the closing screen again from the finished steps in a run's folder."""
+    if (folder / MANIFEST).exists():
+        _show_step(open_artifact(folder))
+        return
     paths = [path.parent for path in folder.glob(f"*/{MANIFEST}")]
     if not paths:
-        raise UserError(f"{folder}: no finished step in it; give the folder of a run, such as runs/tiny")
+        raise UserError(f"{folder}: no finished step in it; give the folder of a run or a step, such as runs/tiny")
     run_done(sorted((open_artifact(path) for path in paths), key=lambda item: str(item.manifest["finished"])), program)
+
+
+def _show_step(artifact: Artifact) -> None:
+    """All views; of a step that has a page, the texts stand there."""
+    page = artifact.path / PAGE
+    shown = views.read_views(artifact.path).values()
+    present(view for view in shown if not (page.exists() and isinstance(view, Samples)))
+    if page.exists():
+        Console(highlight=False).print(Text(f"\n  $ xdg-open {clean(str(page))}"), soft_wrap=True)
+
+
+def present(pictures: Iterable[View]) -> None:
+    """Each view under its title."""
+    for picture in pictures:
+        Console(highlight=False).print(Group(Text(), _header(clean(picture.title)), draw(picture)))
 
 
 def explain(folder: Path) -> None:
@@ -85,8 +101,9 @@ def ways_on(artifacts: Sequence[Artifact], program: str) -> Iterator[Text]:
 
 def commands(by_stage: Mapping[str, Path], program: str) -> Iterator[str]:
     """What can be done with these artifacts, given as stage -> folder."""
-    if "eval" in by_stage:
-        yield f"xdg-open {by_stage['eval'] / 'report.html'}"
+    for stage in ("corpus", "eval"):
+        if stage in by_stage:
+            yield f"xdg-open {by_stage[stage] / PAGE}"
     if "sft" in by_stage:
         yield f"{program} chat {by_stage['sft']}"
     if "pretrain" in by_stage:
@@ -96,68 +113,8 @@ def commands(by_stage: Mapping[str, Path], program: str) -> Iterator[str]:
         yield f"{program} explain {last}"
 
 
-def draw(view: View) -> RenderableType:
-    """A view for the terminal."""
-    if isinstance(view, Funnel):
-        return _draw_funnel(view)
-    if isinstance(view, Curve):
-        return _draw_curve(view)
-    return _draw_samples(view) if isinstance(view, Samples) else _draw_table(view)
-
-
 def _header(title: str) -> Rule:
     return Rule(Text(title, style="bold"), align="left", style="cyan")
-
-
-def _draw_funnel(view: Funnel) -> RenderableType:
-    """A row a rule: `rule:detail` reasons of one rule are added up (`tumbler explain` has them apart)."""
-    rules: dict[str, int] = {}
-    for reason, count in view.dropped:
-        rule = reason.partition(":")[0]
-        rules[rule] = rules.get(rule, 0) + count
-    grid = Grid.grid(padding=(0, 2))
-    left = view.read
-    grid.add_row(f"{number(left)} {view.unit} read", Text("█" * BAR, style="green"), "")
-    for rule, count in rules.items():
-        left -= count
-        bar = Text("█" * round(BAR * left / max(view.read, 1)), style="green")
-        bar.append("░" * max(1, round(BAR * count / max(view.read, 1))) if count else "", style="red")
-        grid.add_row(Text(clean(rule)), bar, f"-{number(count)}")
-    share = view.kept / max(view.read, 1)
-    grid.add_row(Text(f"{number(view.kept)} {view.unit} kept", style="bold"), "", f"{share:.1%}")
-    return Padding(grid, (0, 0, 0, 2))
-
-
-def _draw_curve(view: Curve) -> RenderableType:
-    figure = plotille.Figure()
-    figure.width, figure.height, figure.origin, figure.with_colors = PLOT_WIDTH, PLOT_HEIGHT, False, True
-    figure.x_label, figure.y_label = view.x, view.y
-    figure.x_ticks_fkt = lambda low, _high: f"{low:.0f}"
-    figure.y_ticks_fkt = lambda low, _high: f"{low:.2f}"
-    xs = [x for _, points in view.series for x, _ in points]
-    figure.set_x_limits(0, max(xs, default=1))
-    colours = ("green", "magenta", "cyan", "yellow")
-    for (name, points), colour in zip(view.series, colours * len(view.series), strict=False):
-        last = f"{clean(name)} (ends at {points[-1][1]:.3f})" if points else clean(name)
-        figure.plot([x for x, _ in points], [y for _, y in points], label=last, lc=colour)
-    return Text.from_ansi(figure.show(legend=True))
-
-
-def _draw_samples(view: Samples) -> RenderableType:
-    lines = []
-    for prompt, output, note in view.items:
-        remark = f"   ({clean(note)})" if note else ""
-        lines.append(Text.assemble("  ", (clean(prompt), "bold"), (" ▸ ", "cyan"), clean(output), (remark, "dim")))
-    return Group(*lines)
-
-
-def _draw_table(view: Table) -> RenderableType:
-    grid = Grid(box=None, padding=(0, 2), header_style="dim")
-    for column in view.columns:
-        grid.add_column(clean(column))
-    for row in view.rows:
-        grid.add_row(*(Text(number(cell) if _is_number(cell) else clean(str(cell))) for cell in row))
-    return grid
 
 
 def _explained(item: Artifact) -> RenderableType:
@@ -175,19 +132,3 @@ def _explained(item: Artifact) -> RenderableType:
         grid.add_row("", Text("made from", style="dim"), Text(clean(f"{entry['path']}  {entry['digest'][:12]}")))
     title = Text.assemble((clean(str(item.path)), "bold"), f"  {item.kind}, stage {manifest['stage']}  ")
     return Group(title.append(item.digest[:12], style="dim"), grid, Text())
-
-
-def number(value: object) -> str:
-    """A figure for reading: thousands grouped, four significant digits for fractions."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-
-
-def clean(text: str) -> str:
-    """The text without control characters, so that no terminal takes it for a command."""
-    return "".join(char if unicodedata.category(char) not in ("Cc", "Cf") else " " for char in text)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

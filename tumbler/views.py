@@ -1,6 +1,6 @@
 """Views: the small typed files under `views/` that the report, the terminal and the server render.
 
-A stage writes what people will want to look at; whoever renders it knows these four shapes and no
+A stage writes what people will want to look at; whoever renders it knows these shapes and no
 stage. Every text in a view is untrusted: a renderer escapes it.
 """
 
@@ -11,7 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from tumbler.errors import UserError
 
@@ -55,28 +56,74 @@ class Table:
     rows: tuple[tuple[str | int | float, ...], ...]
 
 
-View = Funnel | Curve | Samples | Table
-SHAPES: Mapping[str, type[View]] = {"funnel": Funnel, "curve": Curve, "samples": Samples, "table": Table}
+@dataclass(frozen=True)
+class Histogram:
+    """How many things have a size in each bin; the numbers of several names are parts of one whole (stacked)."""
+
+    title: str
+    x: str
+    """What the bins measure, with its unit."""
+    unit: str
+    """What is counted."""
+    names: tuple[str, ...]
+    bins: tuple[tuple[float, float, tuple[int, ...]], ...]
+    """(from, below, how many of each name), in rising order, without a gap"""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What went into one step and what came out of it."""
+
+    step: str
+    items_in: int
+    items_out: int
+    bytes_in: int
+    bytes_out: int
+    reasons: tuple[tuple[str, int, int], ...]
+    """(reason, things, bytes) that it took out; a reason of no things changed texts and took bytes only."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The way of things through the same steps (one at least), for all of them and then for each group by itself."""
+
+    title: str
+    unit: str
+    """What flows: the items of its passages."""
+    groups: tuple[tuple[str, tuple[Passage, ...]], ...]
+    """(group, its passages in the order of the steps): first of everything together."""
+
+
+View = Funnel | Curve | Samples | Table | Histogram | Flow
+SHAPES: Mapping[str, type[View]] = {
+    "funnel": Funnel,
+    "curve": Curve,
+    "samples": Samples,
+    "table": Table,
+    "histogram": Histogram,
+    "flow": Flow,
+}
+
+
+def shape_of(view: View) -> str:
+    return next(name for name, cls in SHAPES.items() if type(view) is cls)
 
 
 def to_json(view: View) -> str:
-    shape = next(name for name, cls in SHAPES.items() if isinstance(view, cls))
-    return json.dumps({"shape": shape, **dataclasses.asdict(view)}, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps({"shape": shape_of(view), **dataclasses.asdict(view)}, ensure_ascii=False, indent=1) + "\n"
 
 
 def read_view(path: Path) -> View:
     """Read one view file; raises UserError when it is none."""
-    body = json.loads(path.read_text(encoding="utf-8"))
-    cls = SHAPES.get(body.pop("shape", None))
-    if cls is None:
-        raise UserError(f"{path}: not a view (shape is not one of {', '.join(SHAPES)})")
-    return cls(**{key: _tuples(value) for key, value in body.items()})
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        fields = {name: value for name, value in body.items() if name != "shape"}
+        view: View = TypeAdapter(SHAPES[body["shape"]]).validate_python(fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not a view (of shape {', '.join(SHAPES)}); the folder is damaged") from error
+    return view
 
 
 def read_views(artifact: Path) -> dict[str, View]:
     """All views of an artifact folder, by name, in alphabetical order."""
     return {path.stem: read_view(path) for path in sorted((artifact / "views").glob("*.json"))}
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -13,10 +13,10 @@ from tumbler.eval.figures import Figure, of_answers, of_relations
 from tumbler.eval.markdown import markdown, plain
 from tumbler.eval.measures import Answered
 from tumbler.eval.page import html
-from tumbler.eval.report import Report, duration, funnel_rows, to_json
-from tumbler.eval.road import Stop, fact, flat
+from tumbler.eval.report import Report, to_json
+from tumbler.eval.road import Stop, flat
 from tumbler.tasks.question import Question
-from tumbler.views import Curve, Funnel, Samples, Table, View
+from tumbler.views import Curve, Flow, Funnel, Histogram, Passage, Samples, Table, View
 
 EVIL = '<script>alert(1)</script> | [x](http://evil.example) `code` </style><img src="http://evil.example/a.png">'
 
@@ -60,6 +60,8 @@ ALL_SHAPES: tuple[View, ...] = (
     Curve(EVIL, EVIL, EVIL, ((EVIL, ((0.0, 1.0), (1.0, 0.5))),)),
     Samples(EVIL, ((EVIL, EVIL, EVIL),)),
     Table(EVIL, (EVIL, "n"), ((EVIL, 3), (EVIL, 0.25))),
+    Histogram(EVIL, EVIL, EVIL, (EVIL, "other"), ((0, 10, (3, 4)), (10, 20, (0, 1)))),
+    Flow(EVIL, EVIL, ((EVIL, (Passage(EVIL, 10, 4, 900, 300, ((EVIL, 6, 600), ("", 0, 0))),)),)),
 )
 
 
@@ -111,19 +113,6 @@ def test_equal_reports_give_equal_pages() -> None:
     assert html(report(*ALL_SHAPES)) == html(report(*ALL_SHAPES))
 
 
-def test_a_funnel_shows_what_is_left_after_each_rule() -> None:
-    rows = funnel_rows(Funnel("", "pages", 10, (("empty", 2), ("short", 3)), 5))
-    assert rows == [("read", 10, 1.0, 0.0), ("empty", 2, 0.8, 0.2), ("short", 3, 0.5, 0.3), ("kept", 5, 0.5, 0.0)]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.04, "0.0 s"), (8.24, "8.2 s"), (45.4, "45 s"), (243, "4 min 03 s"), (7500, "2 h 05 min")]
-)
-def test_durations_are_short(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
 def test_facts_are_flattened_for_reading() -> None:
     facts = {"read": 12345, "dropped": {"too_short": 7}, "rate": 0.123456, "files": ["a", "b"]}
     assert flat(facts) == [("read", "12,345"), ("rate", "0.1235"), ("files", "a, b"), ("dropped · too short", "7")]
-    assert fact(8123.7) == "8,124"

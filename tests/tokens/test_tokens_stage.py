@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support import executor_here
 
 from tumbler.artifact import Artifact, Work, begin, finish, open_outside
 from tumbler.errors import UserError
@@ -36,8 +37,9 @@ def corpus(folder: Path, files: int = 3, each: int = 40) -> Artifact:
     return open_outside(folder)
 
 
-def start(folder: Path, settings: TokensSettings, *inputs: Artifact, workers: int = 1) -> Work:
-    return begin(folder, "tokens", "tokens", settings, inputs, Executor(workers), Log("tokens"))
+def start(folder: Path, settings: TokensSettings, *inputs: Artifact, workers: int | None = None) -> Work:
+    executor = Executor(workers) if workers else executor_here()
+    return begin(folder, "tokens", "tokens", settings, inputs, executor, Log("tokens"))
 
 
 def test_every_document_is_in_train_or_val_once_and_decodes_to_its_text(tmp_path: Path) -> None:

@@ -140,21 +140,6 @@ def _same_lines(random: Random) -> list[str]:
     return ["\n".join(shuffled(lines * 2, random))]
 
 
-def _same_paragraphs(random: Random) -> list[str]:
-    return shuffled([_salad(random, 18) for _ in range(5)] * 2, random)
-
-
-def _one_long_line_twice(random: Random) -> list[str]:
-    """One repeated line among many short ones: few lines, but a large part of the text."""
-    long = _salad(random, 60)
-    return ["\n".join((long, _lines(random, 8, 14), long))]
-
-
-def _one_long_paragraph_twice(random: Random) -> list[str]:
-    long = _salad(random, 60)
-    return [long, *(_salad(random, 14) for _ in range(8)), long]
-
-
 def _phrase(phrase: str, gap: int) -> Writer:
     """Text in which a phrase comes back after every `gap` random words."""
 
@@ -194,9 +179,6 @@ JUNK: Final[Mapping[str, Writer]] = {
     "two languages": _two_languages,
     "wares": _words_of(KEYWORDS),
     "same lines": _same_lines,
-    "same paragraphs": _same_paragraphs,
-    "long line twice": _one_long_line_twice,
-    "long paragraph twice": _one_long_paragraph_twice,
     "spam of 2": _phrase("cheap tickets", 5),
     "spam of 3": _phrase("best cheap tickets", 11),
     "spam of 4": _phrase("buy best cheap tickets", 16),

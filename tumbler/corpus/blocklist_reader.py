@@ -1,7 +1,7 @@
 """UT1 blocklists (the format of Université Toulouse Capitole): files of domains and URLs, one a line.
 
 A list is a folder `category/` with `domains` and `urls` (each may be .gz), a folder of such folders,
-or one such file.
+or one such file; one whose name begins with `urls` holds URLs, any other domains.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from tumbler.corpus.blocklist import Entry, Kind
 from tumbler.errors import UserError
 
 NAMES: Final = ("domains", "domains.gz", "urls", "urls.gz")
 
 
-def read_blocklists(paths: Sequence[str]) -> Iterator[str]:
+def read_blocklists(paths: Sequence[str]) -> Iterator[Entry]:
     """Yield every entry of every list; UserError for a path that is missing or holds no list."""
     for name in paths:
         files = _files(Path(name))
@@ -26,7 +27,9 @@ def read_blocklists(paths: Sequence[str]) -> Iterator[str]:
                 "give a folder with CATEGORY/domains or CATEGORY/urls (or .gz), or one such file"
             )
         for path in files:
-            yield from _entries(path)
+            kind: Kind = "url" if path.name.startswith("urls") else "domain"
+            for entry in _entries(path):
+                yield kind, entry
 
 
 def _files(path: Path) -> list[Path]:

@@ -1,74 +1,121 @@
-"""The pass over the whole corpus: from all shards' hashes to one verdict a candidate.
+"""The pass over the whole corpus: from the shards' sorted keys to the candidates that repeat an earlier one.
 
-Memory: 8 bytes a candidate for the forest and, one band at a time, 8 for its keys.
+A task takes one column of keys (the texts' hashes, or one MinHash band) and one range of its values from every
+shard, sorts them and keeps the pairs. No step holds the corpus: a task has about `TASK_KEYS` keys, and what joins the
+pairs to clusters has 4 bytes a document.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tumbler.corpus.candidates import CANDIDATES, band_column
-from tumbler.corpus.duplicates import exact_duplicates, near_duplicates
+from tumbler.artifact import Work, replacing
+from tumbler.corpus.duplicates import Places, clusters, pairs
+from tumbler.corpus.keys import KEYS, NO_KEY, ROWS
 
 EXACT, NEAR = "exact_duplicate", "near_duplicate"
+TASK_KEYS: Final = 1 << 22
+"""Keys that one task sorts, about: 200 MB at the peak."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A column of keys and a range of its values, `low` <= key < `high`."""
+
+    column: int
+    low: int
+    high: int
+    path: Path
+    """Where its pairs go."""
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """The candidates of one shard that repeat an earlier document."""
+
+    rows: Places
+    """(repeats,) rising row numbers."""
+    original: Places
+    """(repeats,) places, in the whole corpus, of the documents that they repeat."""
+    exact: NDArray[np.bool_]
+    """(repeats,) whether it is equal to an earlier document, character by character."""
 
 
 @dataclass(frozen=True)
 class Deduplicated:
-    """By candidate, in corpus order (shard by shard, row by row)."""
-
-    starts: NDArray[np.int64]
-    """(shards + 1,) place of each shard's first candidate."""
-    original: NDArray[np.int64]
-    """(candidates,) place of the document that it repeats; its own when it is kept."""
+    starts: Places
+    """(shards + 1,) the place in the whole corpus of each shard's first candidate."""
+    places: Places
+    """(repeats,) rising places of the candidates that repeat an earlier one."""
+    original: Places
+    """(repeats,) the place of the document that each repeats: the first of its cluster, which stays."""
     exact: NDArray[np.bool_]
-    """(candidates,) whether it repeats that document exactly."""
-    sizes: NDArray[np.int64]
-    """(candidates,) bytes of text."""
 
-    @property
-    def kept(self) -> NDArray[np.bool_]:
-        kept: NDArray[np.bool_] = self.original == np.arange(len(self.original))
-        return kept
+    def of_shard(self, shard: int) -> Repeats:
+        low, high = np.searchsorted(self.places, self.starts[shard : shard + 2])
+        rows = self.places[low:high] - self.starts[shard]
+        return Repeats(rows, self.original[low:high], self.exact[low:high])
 
-    def reason(self, place: int) -> str:
-        return EXACT if self.exact[place] else NEAR
-
-
-def deduplicate(folders: Sequence[Path], exact: bool, bands: int) -> Deduplicated:
-    """Exact duplicates first, then near ones among the rest. `bands` is 0 to leave near duplicates in."""
-    files = [pq.ParquetFile(folder / CANDIDATES) for folder in folders]
-    starts = np.cumsum([0, *(file.metadata.num_rows for file in files)]).astype(np.int64)
-    total = int(starts[-1])
-    own = np.arange(total)
-    first = own
-    if exact:
-        first = exact_duplicates(np.stack([_column(files, "exact_0"), _column(files, "exact_1")], axis=1))
-    alone = np.flatnonzero((first == own) & _has_bands(files, bands))
-    original = near_duplicates(_bands(files, bands, alone), alone, total)
-    return Deduplicated(starts, np.where(first == own, original, first), first != own, _column(files, "bytes"))
+    def sizes(self) -> tuple[Places, Places]:
+        """((clusters,) place of the document that stays, (clusters,) documents in all): the largest first."""
+        kept, repeats = np.unique(self.original, return_counts=True)
+        order = np.argsort(-repeats, kind="stable")
+        return kept[order], repeats[order] + 1
 
 
-def _bands(files: Sequence[pq.ParquetFile], bands: int, places: NDArray[np.int64]) -> Iterator[NDArray[np.uint64]]:
-    for number in range(bands):
-        yield _column(files, band_column(number))[places]
+def deduplicate(folders: Sequence[Path], columns: Sequence[int], work: Work) -> Deduplicated:
+    """Compare the given columns of all shards: 0 the texts' hashes, 1 and up the bands of MinHash."""
+    sizes = [np.load(folder / KEYS, mmap_mode="r").shape[1] for folder in folders]
+    starts = np.cumsum([0, *sizes]).astype(np.int64)
+    ranges = list(_ranges(columns, int(starts[-1]), work.path / "resume" / "pairs"))
+    files = work.map(partial(write_pairs, folders=folders, starts=starts), ranges, "bands compared")
+    copies = np.concatenate([np.empty(0, np.int64), *(_load(file)[:, 1] for file in _of_column(ranges, files, 0))])
+    found = clusters((_load(file) for file in files), int(starts[-1]))
+    places, original = found.repeated
+    return Deduplicated(starts, places, original, np.isin(places, copies))
 
 
-def _has_bands(files: Sequence[pq.ParquetFile], bands: int) -> NDArray[np.bool_]:
-    """(candidates,) false where a text was too short for a signature (its keys are null)."""
-    if not bands:
-        return np.zeros(sum(file.metadata.num_rows for file in files), bool)
-    columns = [file.read([band_column(0)]).column(0) for file in files]
-    return np.concatenate([column.is_valid().to_numpy() for column in columns] or [np.empty(0, bool)])
+def _of_column(ranges: Sequence[Range], files: Sequence[Path], column: int) -> Iterator[Path]:
+    return (file for span, file in zip(ranges, files, strict=True) if span.column == column)
 
 
-def _column(files: Sequence[pq.ParquetFile], name: str) -> NDArray[Any]:
-    columns = [file.read([name]).column(0) for file in files]
-    return np.concatenate([column.fill_null(0).to_numpy() for column in columns] or [np.empty(0, np.uint64)])
+def _ranges(columns: Sequence[int], total: int, folder: Path) -> Iterator[Range]:
+    parts = max(1, -(-total // TASK_KEYS))
+    edges = [part * NO_KEY // parts for part in range(parts + 1)]
+    for column in columns:
+        for part, (low, high) in enumerate(pairwise(edges)):
+            yield Range(column, low, high, folder / f"{column:02d}-{part:05d}.npy")
+
+
+def write_pairs(span: Range, folders: Sequence[Path], starts: Places) -> Path:
+    """Write the (pairs, 2) places of one range, unless an earlier run did."""
+    if not span.path.exists():
+        parts = [_keys(folder, span) for folder in folders]
+        keys = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in parts)])
+        shards = zip(parts, starts, strict=False)
+        places = np.concatenate(
+            [np.empty(0, np.int64), *(rows.astype(np.int64) + start for (_, rows), start in shards)]
+        )
+        with replacing(span.path) as temporary, temporary.open("wb") as file:
+            np.save(file, pairs(keys, places))
+    return span.path
+
+
+def _keys(folder: Path, span: Range) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """The keys of one shard in the range, rising, and the rows they are of. NO_KEY is in no range."""
+    keys = np.load(folder / KEYS, mmap_mode="r")[span.column]
+    low, high = np.searchsorted(keys, np.array([span.low, span.high], np.uint64))
+    return np.asarray(keys[low:high]), np.asarray(np.load(folder / ROWS, mmap_mode="r")[span.column, low:high])
+
+
+def _load(path: Path) -> Places:
+    found: Places = np.load(path)
+    return found

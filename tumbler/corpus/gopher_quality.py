@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from tumbler.corpus.rule import Rule
-from tumbler.corpus.words import Prose, is_symbol
+from tumbler.corpus.words import Prose
 
 
 @dataclass(frozen=True)
@@ -69,25 +67,17 @@ class GopherQuality(Rule):
 
 
 def measure(prose: Prose, stop_words: tuple[str, ...]) -> QualityStatistics:
-    """The statistics of a text that is not empty."""
-    text, total = prose.text, len(prose.words)
-    counts = prose.counts
-    proper = np.fromiter((not is_symbol(word) for word in prose.unique), bool, len(prose.unique))
-    sizes = np.fromiter(map(len, prose.unique), np.int64, len(prose.unique))
-    lettered = np.fromiter(map(_has_letter, prose.unique), bool, len(prose.unique))
-    count = int(counts[proper].sum())
+    """The statistics of a text that has words."""
+    text, total = prose.text, len(prose)
+    lengths = prose.lengths[~prose.symbols]
     lines = [line.strip() for line in text.splitlines()]
     return QualityStatistics(
-        words=count,
-        mean_word_length=int((counts * sizes)[proper].sum()) / count if count else 0.0,
+        words=len(lengths),
+        mean_word_length=float(lengths.mean()) if len(lengths) else 0.0,
         hash_ratio=text.count("#") / total,
         ellipsis_ratio=(text.count("...") + text.count("…")) / total,
-        alphabetic_words=int(counts[lettered].sum()) / total,
+        alphabetic_words=int(prose.lettered.sum()) / total,
         bullet_lines=sum(line.startswith(("•", "-")) for line in lines) / len(lines),
         ellipsis_lines=sum(line.endswith(("...", "…")) for line in lines) / len(lines),
-        stop_words=frozenset(stop_words).intersection(prose.unique),
+        stop_words=frozenset(filter(prose.holds, stop_words)),
     )
-
-
-def _has_letter(word: str) -> bool:
-    return word.isalpha() or any(character.isalpha() for character in word)

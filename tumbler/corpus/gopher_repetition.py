@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +16,12 @@ from tumbler.corpus.words import Prose
 
 _PARAGRAPHS = re.compile(r"\n{2,}")
 _LINES = re.compile(r"\n+")
+BASE: Final = np.uint64(0xD6E8FEB86659FD93)
+"""Odd base of polynomial hashes modulo 2^64: of words in a row, of characters in a row."""
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
+
+Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -72,32 +79,23 @@ class GopherRepetition(Rule):
 
 
 def measure(prose: Prose) -> RepetitionStatistics:
-    """The statistics of a text that is not empty."""
+    """The statistics of a text that has words."""
     size = len(prose.text)
     paragraphs = _PARAGRAPHS.split(prose.text.strip())
     lines = _LINES.split(prose.text)
-    paragraph_count, paragraph_characters = _duplicates(paragraphs)
-    line_count, line_characters = _duplicates(lines)
-    grams, top, duplicate = prose.ids, [], []
-    for n in range(2, TOP_SIZES[-1] + 1):
-        grams = _longer(grams, prose.ids)
-        top.append(_top_characters(grams, prose.lengths, n) / size)
-    ends = np.concatenate([[0], np.cumsum(prose.lengths)])
-    places = np.arange(len(grams))
-    for n in DUPLICATE_SIZES:
-        grams, places = _repeated(grams, places, prose.ids, n)
-        duplicate.append(_duplicate_characters(grams, places, ends, n) / size)
+    paragraph_count, paragraph_characters = duplicates(paragraphs)
+    line_count, line_characters = duplicates(lines)
     return RepetitionStatistics(
         duplicate_paragraphs=paragraph_count / len(paragraphs),
         duplicate_paragraph_characters=paragraph_characters / size,
         duplicate_lines=line_count / len(lines),
         duplicate_line_characters=line_characters / size,
-        top_ngram_characters=tuple(top),
-        duplicate_ngram_characters=tuple(duplicate),
+        top_ngram_characters=tuple(count / size for count in _top_characters(prose)),
+        duplicate_ngram_characters=tuple(count / size for count in _duplicate_characters(prose)),
     )
 
 
-def _duplicates(items: list[str]) -> tuple[int, int]:
+def duplicates(items: list[str]) -> tuple[int, int]:
     """(count, characters) of items that occurred before."""
     seen: set[str] = set()
     count = characters = 0
@@ -110,39 +108,75 @@ def _duplicates(items: list[str]) -> tuple[int, int]:
     return count, characters
 
 
-def _longer(grams: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers of the (n+1)-grams from numbers of the n-grams, both by place: equal number, equal gram."""
-    last = ids[len(ids) - len(grams) + 1 :]
-    pairs = grams[: len(last)] * (len(ids) + 1) + last
-    return np.unique(pairs, return_inverse=True)[1] if len(pairs) else pairs
+def _top_characters(prose: Prose) -> Iterator[int]:
+    """For 2-, 3- and 4-grams: characters in all occurrences of the most frequent one (the first of equals), its
+    words joined by a space."""
+    words, ends = prose.ids.astype(np.uint64) + np.uint64(1), prose.ends
+    grams = words
+    for n in TOP_SIZES:
+        if len(words) < n:
+            yield 0
+            continue
+        grams = grams[: len(words) - n + 1] * BASE + words[n - 1 :]
+        place, count = _most_frequent(grams)
+        yield int(ends[place + n] - ends[place] + n - 1) * count
 
 
-def _top_characters(grams: NDArray[np.int64], lengths: NDArray[np.int64], n: int) -> int:
-    """Characters in all occurrences of the most frequent n-gram (the first of equals), words joined by a space."""
-    if not len(grams):
-        return 0
-    _, first, counts = np.unique(grams, return_index=True, return_counts=True)
+def _most_frequent(values: Hashes) -> tuple[int, int]:
+    """(place, count) of the value that occurs most often, the first of equals."""
+    ordered = np.sort(values)
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    counts = np.diff(starts, append=len(ordered))
     most = int(counts.max())
-    place = int(first[counts == most].min())
-    return (int(lengths[place : place + n].sum()) + n - 1) * most
+    if most == 1:
+        return 0, 1
+    places = [int((values == value).argmax()) for value in ordered[starts[counts == most]]]
+    return min(places), most
 
 
-def _repeated(
-    grams: NDArray[np.int64], places: NDArray[np.int64], ids: NDArray[np.int64], n: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers and places of the n-grams that occur more than once, from the (n-1)-grams that may."""
-    inside = places + n <= len(ids)
-    grams, places = grams[inside], places[inside]
-    if not len(places):
-        return grams, places
-    pairs = grams * (len(ids) + 1) + ids[places + n - 1]
-    _, numbers, counts = np.unique(pairs, return_inverse=True, return_counts=True)
-    twice = counts[numbers] > 1
-    return numbers[twice], places[twice]
+def _duplicate_characters(prose: Prose) -> Iterator[int]:
+    """For 5- to 10-grams: characters of n-grams seen before, from left to right; after one, counting goes on behind
+    it. N-grams are equal when they spell the same, wherever their words begin (as datatrove joins them)."""
+    ends = prose.ends
+    sums, powers = _prefix_hashes(prose.spelling)
+    for n in DUPLICATE_SIZES:
+        starts = ends[: max(0, len(ends) - n)]
+        grams = (sums[ends[n:]] - sums[starts]) * powers[starts]
+        places = _repeated(grams)
+        yield _characters_seen_before(grams[places], places, ends, n)
 
 
-def _duplicate_characters(grams: NDArray[np.int64], places: NDArray[np.int64], ends: NDArray[np.int64], n: int) -> int:
-    """Characters of n-grams seen before, from left to right; after one, counting goes on behind it."""
+def _prefix_hashes(text: str) -> tuple[Hashes, Hashes]:
+    """(characters + 1,) sums and powers, modulo 2^64: (sums[j] - sums[i]) * powers[i] is a hash of text[i:j] that
+    does not depend on where it stands: each character c at k counts as c / BASE^k, taken back by BASE^i."""
+    characters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
+    inverse, powers = _powers(1 << max(12, len(text).bit_length()))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(characters * inverse[: len(characters)])])
+    return sums, powers
+
+
+@functools.cache
+def _powers(count: int) -> tuple[Hashes, Hashes]:
+    """(count,) powers of 1 / BASE and of BASE modulo 2^64."""
+    bases = (np.uint64(pow(int(BASE), -1, 1 << 64)), BASE)
+    one = np.ones(1, np.uint64)
+    down, up = (np.multiply.accumulate(np.concatenate([one, np.full(count - 1, base)])) for base in bases)
+    return down, up
+
+
+def _repeated(grams: Hashes) -> NDArray[np.int64]:
+    """The rising places of the values that occur more than once."""
+    ordered = np.sort(grams)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return np.empty(0, np.int64)
+    order = np.argsort(grams)
+    same = grams[order[1:]] == grams[order[:-1]]
+    again = np.zeros(len(grams), bool)
+    again[order[1:][same]] = again[order[:-1][same]] = True
+    return np.flatnonzero(again)
+
+
+def _characters_seen_before(grams: Hashes, places: NDArray[np.int64], ends: NDArray[np.int64], n: int) -> int:
     seen: set[int] = set()
     characters = free = 0
     for gram, place in zip(grams.tolist(), places.tolist(), strict=True):

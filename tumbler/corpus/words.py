@@ -1,75 +1,86 @@
 """Words: the one place where a text is split, once a document, for all rules that count words.
 
-FineWeb splits with spaCy. This splitter follows spaCy's English rules where they matter to the
-counts: every punctuation mark is a word of its own (a row of dots is one), contractions are two words
-("do" + "n't", "it" + "'s"), and numbers, abbreviations, file names and addresses stay whole.
+The same runs of characters come again and again, so what a run is split into, and what the rules ask of
+a word (its length, whether it is a symbol), is worked out once and then looked up by number.
 """
 
 from __future__ import annotations
 
-import functools
-import re
-import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-REMEMBERED_CHARACTERS: Final = 40
-ASCII_SYMBOLS: Final = "$+<=>^`|~"
-"""ASCII marks that Unicode calls symbols and everyone calls punctuation."""
-CURRENCIES: Final = "£€¥"
+from tumbler.corpus.marks import symbols
+from tumbler.corpus.splitter import Words, english
+
+MOST_RUNS: Final = 1 << 18
+"""Runs remembered; then a new lexicon is begun. With their words about 100 MB."""
+MOST_CHARACTERS: Final = 1 << 24
+"""Characters in the remembered runs: hostile text has long ones."""
 
 
-@functools.cache
-def punctuation() -> str:
-    """All characters that are marks rather than text: Unicode's P categories, control characters, ASCII symbols."""
-    characters = map(chr, range(0x20000))  # planes 0 and 1 hold all marks
-    marks = (c for c in characters if unicodedata.category(c)[0] == "P" or unicodedata.category(c) == "Cc")
-    return "".join(marks) + ASCII_SYMBOLS
+class Lexicon:
+    """Words by number. Arrays are indexed by a word's number; they only ever grow."""
+
+    def __init__(self, split: Callable[[str], Words]) -> None:
+        self.split = split
+        self.runs: dict[str, tuple[int, ...]] = {}
+        self.numbers: dict[str, int] = {}
+        self.names: list[str] = []
+        self.characters = 0
+        self.length = np.empty(1 << 12, np.int64)
+        """Characters of the word."""
+        self.symbol = np.empty(1 << 12, np.bool_)
+        """Whether it is punctuation only."""
+        self.lettered = np.empty(1 << 12, np.bool_)
+        """Whether it has a letter."""
+
+    @property
+    def full(self) -> bool:
+        return len(self.runs) > MOST_RUNS or self.characters > MOST_CHARACTERS
+
+    def ids(self, text: str) -> NDArray[np.int64]:
+        """(words,) the number of each word of the text, in order."""
+        runs, known = text.split(), len(self.names)
+        for run in set(runs).difference(self.runs):
+            self.runs[run] = tuple(map(self._number, self.split(run)))
+            self.characters += len(run)
+        if len(self.names) > known:
+            self._describe(known)
+        return np.fromiter(chain.from_iterable(map(self.runs.__getitem__, runs)), np.int64)
+
+    def _number(self, word: str) -> int:
+        number = self.numbers.get(word)
+        if number is None:
+            number = self.numbers[word] = len(self.names)
+            self.names.append(word)
+        return number
+
+    def _describe(self, known: int) -> None:
+        """Work out what the rules ask of the words from number `known` on."""
+        words = self.names[known:]
+        if len(self.names) > len(self.length):
+            for name in ("length", "symbol", "lettered"):
+                old = getattr(self, name)
+                setattr(self, name, np.resize(old, max(2 * len(old), len(self.names))))
+        self.length[known : len(self.names)] = list(map(len, words))
+        self.symbol[known : len(self.names)] = list(map(symbols().issuperset, words))
+        self.lettered[known : len(self.names)] = [word.isalpha() or any(map(str.isalpha, word)) for word in words]
 
 
-def words(text: str) -> list[str]:
-    """The words and punctuation marks of a text, in order, without the space between them."""
-    found: list[str] = []
-    for chunk in text.split():
-        found.extend(_pieces(chunk) if len(chunk) <= REMEMBERED_CHARACTERS else _splitter().findall(chunk))
-    return found
+_current: list[Lexicon] = []
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _pieces(chunk: str) -> tuple[str, ...]:
-    """The words of a run without space. Most runs come again and again: remembering them is 5 times as fast."""
-    return tuple(_splitter().findall(chunk))
-
-
-@functools.cache
-def _splitter() -> re.Pattern[str]:
-    letter = rf"[^\s{re.escape(punctuation() + CURRENCIES)}]"
-    kinds = (
-        r"(?:https?://|www\.)\S+(?<![.,;:!?)\]}\"'»”])",  # an address is one word, without the mark behind it
-        r"(?:[^\W\d_]\.){2,}|\b[A-Z]\.|(?:Mr|Mrs|Ms|Dr|St|Inc|Jr|Co|vs)\.",  # an abbreviation: p.m., J.R.R., Dr.
-        rf"\d+(?:[.,:/]\d+)+{letter}*",  # a number: 1,000.50, 1/2, 83.1k
-        rf"{letter}+(?=n['’]t\b)",  # do|n't
-        r"n['’]t\b",
-        rf"@?{letter}+(?:(?:[_@]|\.(?![A-Z])){letter}+)*",  # a name with marks inside: snake_case, a.b@c.org, file.txt
-        rf"(?<={letter})['’]{letter}+",  # it|'s
-        r"\.{2,}",
-        r"\S",
-    )
-    return re.compile("|".join(kinds))
-
-
-@functools.cache
-def _marks() -> frozenset[str]:
-    return frozenset(punctuation())
-
-
-def is_symbol(word: str) -> bool:
-    """Whether a word consists of punctuation marks only."""
-    return word[0] in _marks() and all(character in _marks() for character in word)
+def lexicon() -> Lexicon:
+    """This process's lexicon of English words; a fresh one when the last is full."""
+    if not _current or _current[0].full:
+        _current[:] = [Lexicon(english())]
+    return _current[0]
 
 
 @dataclass(frozen=True)
@@ -79,27 +90,54 @@ class Prose:
     text: str
 
     @cached_property
-    def words(self) -> list[str]:
-        return words(self.text)
+    def _lexicon(self) -> Lexicon:
+        return lexicon()
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
-        """(words,) the number of each word in the text's own vocabulary, in order of first appearance."""
-        vocabulary = {word: number for number, word in enumerate(dict.fromkeys(self.words))}
-        return np.fromiter((vocabulary[word] for word in self.words), np.int64, len(self.words))
-
-    @cached_property
-    def unique(self) -> list[str]:
-        """The vocabulary: word of each id."""
-        return list(dict.fromkeys(self.words))
+        """(words,) a number for each word; equal words have equal numbers."""
+        return self._lexicon.ids(self.text)
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """(words,) characters of each word."""
-        sizes = np.fromiter(map(len, self.unique), np.int64, len(self.unique))
-        return sizes[self.ids]
+        return self._look_up("length")
+
+    @property
+    def symbols(self) -> NDArray[np.bool_]:
+        """(words,) whether a word consists of punctuation marks only."""
+        return self._look_up("symbol")
+
+    @property
+    def lettered(self) -> NDArray[np.bool_]:
+        """(words,) whether a word has a letter."""
+        return self._look_up("lettered")
 
     @cached_property
-    def counts(self) -> NDArray[np.int64]:
-        """(vocabulary,) how often each word occurs."""
-        return np.bincount(self.ids, minlength=len(self.unique))
+    def ends(self) -> NDArray[np.int64]:
+        """(words + 1,) where each word ends when the words are written without space between them; 0 comes first."""
+        return np.concatenate([[0], np.cumsum(self.lengths)])
+
+    @property
+    def spelling(self) -> str:
+        """The words, written without space between them."""
+        return "".join(self.text.split())
+
+    def _look_up(self, name: str) -> NDArray[Any]:
+        ids = self.ids  # first: it may make the lexicon's arrays grow
+        found: NDArray[Any] = getattr(self._lexicon, name)[ids]
+        return found
+
+    def holds(self, word: str) -> bool:
+        """Whether this is one of the words."""
+        ids = self.ids
+        number = self._lexicon.numbers.get(word)
+        return number is not None and bool((ids == number).any())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def words(self) -> list[str]:
+        ids, names = self.ids, self._lexicon.names
+        return [names[number] for number in ids]

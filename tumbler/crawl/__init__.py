@@ -1,1 +1,1 @@
-"""crawl: sources (WARC, HTML folders, JSONL, Parquet, plain text) -> pages."""
+"""crawl: web archives, dumps, books, code and tables -> pages."""

@@ -15,13 +15,18 @@ import pyarrow.parquet as pq
 from tumbler.crawl.pages import SCHEMA, Counts, Dropped, Page
 
 COUNTS_KEY: Final = "tumbler.counts"
-ROW_GROUP_BYTES: Final = 16 << 20
+ROW_GROUP_BYTES: Final = 8 << 20
 """Text collected before it is written: bounds a worker's memory whatever the size of the source."""
+PAGE_BYTES: Final = 500
+"""What a page takes beside its text and URL."""
+MAX_LICENCES: Final = 1000
+OTHER: Final = "other licences"
 
 
 def write_pages(records: Iterable[Page | Dropped], path: Path) -> Counts:
     """Write the pages in their order and return the account (which the file holds too)."""
     dropped: Counter[str] = Counter()
+    licences: Counter[str] = Counter()
     rows: list[Page] = []
     kept = size = 0
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
@@ -29,13 +34,15 @@ def write_pages(records: Iterable[Page | Dropped], path: Path) -> Counts:
             if isinstance(record, Dropped):
                 dropped[record.reason] += 1
                 continue
-            kept, size = kept + 1, size + len(record.body)
+            kept, size = kept + 1, size + len(record.body) + len(record.url) + PAGE_BYTES
+            licences[record.licence if record.licence in licences or len(licences) < MAX_LICENCES else OTHER] += 1
             rows.append(record)
             if size >= ROW_GROUP_BYTES:
                 writer.write_table(_table(rows))
                 rows, size = [], 0
         writer.write_table(_table(rows))
-        counts = Counts(kept + dropped.total(), kept, dict(sorted(dropped.items())))
+        del licences[""]
+        counts = Counts(kept + dropped.total(), kept, dict(sorted(dropped.items())), dict(sorted(licences.items())))
         writer.add_key_value_metadata({COUNTS_KEY: json.dumps(asdict(counts))})
     return counts
 

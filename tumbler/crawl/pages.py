@@ -10,6 +10,8 @@ from typing import Final, Literal
 import pyarrow as pa
 
 Form = Literal["html", "text"]
+MAX_LICENCE: Final = 200
+"""Characters of a licence's name."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Page:
     url: str
     date: str
     dump: str
+    licence: str
+    """Of the text: an SPDX identifier where there is one, else the name its source gives; "" when nobody says."""
     content_type: str
     charset: str
     file_path: str
@@ -42,6 +46,7 @@ SCHEMA: Final = pa.schema(
         ("url", pa.string()),
         ("date", pa.string()),
         ("dump", pa.string()),
+        ("licence", pa.string()),
         ("content_type", pa.string()),
         ("charset", pa.string()),
         ("file_path", pa.string()),
@@ -59,8 +64,20 @@ class Counts:
     read: int
     kept: int
     dropped: Mapping[str, int]
+    licences: Mapping[str, int]
+    """Pages kept under each licence that is known."""
 
 
 def content_id(url: str, body: str) -> str:
     """An id for a page whose source gives none: the same page at the same place has the same id."""
     return "sha256:" + hashlib.sha256(f"{url}\n{body}".encode()).hexdigest()[:32]
+
+
+def writable(text: str) -> str:
+    """Without lone surrogates, which JSON and file names can spell and no file of text can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def licence_name(value: object) -> str:
+    """A licence as its source gives it: one line, not endless, and "" for what is no text."""
+    return writable(" ".join(value[: 2 * MAX_LICENCE].split())[:MAX_LICENCE]) if isinstance(value, str) else ""

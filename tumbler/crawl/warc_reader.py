@@ -1,4 +1,4 @@
-"""WARC -> pages (ISO 28500; Common Crawl's files). Whatever cannot be read or is not taken is a Dropped.
+"""WARC and WET -> pages (ISO 28500; Common Crawl's files). Whatever cannot be read or is not taken is a Dropped.
 
 Damage ends no file: reading goes on at the next place where a record begins, and all that was lost
 in between counts as one damaged record.
@@ -84,25 +84,56 @@ def _dump(record: WarcRecord) -> str:
 
 
 def _take(record: WarcRecord, label: str, dump: str, max_page_bytes: int) -> Page | Dropped:
-    if record.record_type != WarcRecordType.response:
-        return Dropped("not a response")
-    if not record.is_http_parsed or record.http_headers.status_code is None:
-        return Dropped("not HTTP")
-    if record.http_headers.status_code != 200:
-        return Dropped("status is not 200")
     url = (record.headers.get("WARC-Target-URI") or "").strip("<> ")
-    if not url:
-        return Dropped("no URL")
-    if record.content_length > max_page_bytes:
-        return Dropped("too large")
+    if reason := _refusal(record, url, max_page_bytes):
+        return Dropped(reason)
     size = record.content_length
     block = record.reader.read(max_page_bytes + 1)
     if len(block) < size:
         return TRUNCATED
+    if record.record_type == WarcRecordType.conversion:
+        return _text(record, url, block, label, dump)
     body = _decoded(record, block, max_page_bytes)
     if isinstance(body, Dropped):
         return body
     return _page(record, url, body, label, dump)
+
+
+def _refusal(record: WarcRecord, url: str, max_page_bytes: int) -> str:
+    """Why the record's headers alone speak against it; "" when they do not."""
+    if record.record_type == WarcRecordType.response:
+        if not record.is_http_parsed or record.http_headers.status_code is None:
+            return "not HTTP"
+        if record.http_headers.status_code != 200:
+            return "status is not 200"
+    elif record.record_type == WarcRecordType.conversion:
+        if not (record.headers.get("Content-Type") or "").lower().startswith("text/plain"):
+            return "not plain text"
+    else:
+        return "not a response"
+    if not url:
+        return "no URL"
+    return "too large" if record.content_length > max_page_bytes else ""
+
+
+def _text(record: WarcRecord, url: str, block: bytes, label: str, dump: str) -> Page | Dropped:
+    """The text that somebody extracted (a WET file's record); the language its header guesses is not taken over."""
+    text, charset = decode(block, None)
+    if not text.strip():
+        return Dropped("empty")
+    return Page(
+        id=record.headers.get("WARC-Record-ID") or content_id(url, text),
+        url=url,
+        date=record.headers.get("WARC-Date") or "",
+        dump=dump,
+        licence="",
+        content_type=record.headers.get("Content-Type") or "",
+        charset=charset,
+        file_path=label,
+        offset=record.stream_pos,
+        form="text",
+        body=text,
+    )
 
 
 def _page(record: WarcRecord, url: str, body: bytes, label: str, dump: str) -> Page | Dropped:
@@ -117,6 +148,7 @@ def _page(record: WarcRecord, url: str, body: bytes, label: str, dump: str) -> P
         url=url,
         date=record.headers.get("WARC-Date") or "",
         dump=dump,
+        licence="",
         content_type=content_type,
         charset=charset,
         file_path=label,

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from tumbler.eval.figures import GROUPS, Figure, shown
-from tumbler.eval.report import Report, duration, funnel_rows
+from tumbler.eval.report import Report
 from tumbler.eval.road import Stop
-from tumbler.views import Curve, Funnel, Samples, Table, View
+from tumbler.html.funnel import funnel_rows
+from tumbler.html.numbers import compact, duration, size
+from tumbler.views import Curve, Flow, Funnel, Histogram, Samples, Table, View
 
 MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@])")
 LONGEST = 400
@@ -72,14 +74,30 @@ def _stop(stop: Stop) -> list[str]:
 
 
 def _view(view: View) -> list[str]:
+    if isinstance(view, Samples):
+        return _samples(view)
+    return [f"### {plain(view.title)}", "", *_table(*_cells(view))]
+
+
+def _cells(view: Funnel | Curve | Table | Histogram | Flow) -> tuple[Sequence[str], list[Sequence[str | int | float]]]:
+    """(names of columns, rows) that say what the picture shows."""
     match view:
-        case Samples():
-            return _samples(view)
         case Funnel():
-            rows = [(what, f"{count:,}", f"{100 * left:.1f} %") for what, count, left, _ in funnel_rows(view)]
-            return [f"### {plain(view.title)}", "", *_table((view.unit, "number", "left"), rows)]
+            bars = [(what, f"{count:,}", f"{100 * left:.1f} %") for what, count, left, _ in funnel_rows(view)]
+            return (view.unit, "number", "left"), [*bars]
         case Table():
-            return [f"### {plain(view.title)}", "", *_table(view.columns, view.rows)]
+            return view.columns, [*view.rows]
+        case Histogram():
+            bins = [
+                (f"{compact(low)} to {compact(high)}", *map("{:,}".format, counts)) for low, high, counts in view.bins
+            ]
+            return (view.x, *view.names), [*bins]
+        case Flow():
+            passages = view.groups[0][1] if view.groups else ()
+            return ("step", f"{view.unit} in", f"{view.unit} out", "in", "out"), [
+                (item.step, f"{item.items_in:,}", f"{item.items_out:,}", size(item.bytes_in), size(item.bytes_out))
+                for item in passages
+            ]
         case Curve():
             ends = [(name, f"{points[0][1]:.4g}", f"{points[-1][1]:.4g}") for name, points in view.series if points]
-            return [f"### {plain(view.title)}", "", *_table((view.y, "first", "last"), ends)]
+            return (view.y, "first", "last"), [*ends]

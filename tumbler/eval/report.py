@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from tumbler.eval.figures import Figure, by_name, shown
 from tumbler.eval.road import Stop
-from tumbler.views import Funnel, Samples, Table
+from tumbler.views import Samples, Table
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,3 @@ def scores(figures: Sequence[Figure]) -> Table:
         for item in figures
     ]
     return Table("Scores", ("figure", "value", "baseline"), tuple(rows))
-
-
-def funnel_rows(funnel: Funnel) -> list[tuple[str, int, float, float]]:
-    """(what, how many, share left after it, share it took) for each bar of a funnel, of what was read."""
-    whole = max(funnel.read, 1)
-    rows = [("read", funnel.read, 1.0, 0.0)]
-    left = funnel.read
-    for reason, count in funnel.dropped:
-        left -= count
-        rows.append((reason, count, left / whole, count / whole))
-    return [*rows, ("kept", funnel.kept, funnel.kept / whole, 0.0)]
-
-
-def duration(seconds: float) -> str:
-    """8.2 s, 45 s, 4 min 03 s, 2 h 05 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

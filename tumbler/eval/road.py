@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tumbler.artifact import Artifact, lineage
+from tumbler.html.numbers import fact
 from tumbler.views import View, read_views
 
 INNER = " · "
@@ -87,12 +88,3 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             rows += flat(value, labels[name] + INNER)
     return rows
-
-
-def fact(value: Any) -> str:
-    """One fact as text: thousands separated, four digits of a fraction, lists joined."""
-    if isinstance(value, list | tuple):
-        return ", ".join(fact(item) for item in value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,7 +1,7 @@
 """Document: a text with its provenance; a corpus is a folder of Parquet files of them, in FineWeb's columns.
 
 Columns: text, id, dump, url, date, file_path, language, language_score, token_count (null until a
-tokenizer has counted). Any Parquet reader (datasets, polars, duckdb) reads them.
+tokenizer has counted); then source and licence. Any Parquet reader (datasets, polars, duckdb) reads them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ class Document:
     """ISO 639 code, as fastText's lid.176 names languages."""
     language_score: float
     token_count: int | None = None
+    source: str = ""
+    """The step or file that brought the page in: what a mixture is made of."""
+    licence: str = ""
+    """SPDX identifier or name; empty when unknown."""
 
 
 SCHEMA: Final = pa.schema(
@@ -44,6 +48,8 @@ SCHEMA: Final = pa.schema(
         ("language", pa.string()),
         ("language_score", pa.float64()),
         ("token_count", pa.int64()),
+        ("source", pa.string()),
+        ("licence", pa.string()),
     ]
 )
 READ_ROWS: Final = 1024

@@ -89,9 +89,7 @@ class Job:
 def _write_shards(settings: TokensSettings, files: list[CorpusFile], work: Work) -> None:
     jobs = [Job(file, f"{number:05}") for number, file in enumerate(files)]
     left = [job for job in jobs if not work.has(f"val/{job.shard}.parquet")]  # the file a job writes last
-    encode = partial(_encode_file, work.path, settings.val_fraction)
-    for _ in work.log.track(work.executor.map(encode, left), "encoding", len(left)):
-        pass
+    work.map(partial(_encode_file, work.path, settings.val_fraction), left, "files encoded")
 
 
 def _encode_file(folder: Path, val_fraction: float, job: Job) -> None:

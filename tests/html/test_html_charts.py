@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tumbler.eval import charts
+from tumbler.html import charts
 from tumbler.views import Curve
 
 VALUES = st.floats(-1e6, 1e6, allow_nan=False)

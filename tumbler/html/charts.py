@@ -1,5 +1,5 @@
-"""A Curve as inline SVG: drawn here so that a report needs no script, follows the page's colours (light or
-dark), prints sharp, and is the same bytes for the same curve.
+"""A Curve as inline SVG: drawn here so that a page needs no script, follows its own colours (light or dark),
+prints sharp, and is the same bytes for the same curve.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from xml.sax.saxutils import escape
 
+from tumbler.html.numbers import compact
 from tumbler.views import Curve
 
 WIDTH, HEIGHT = 640, 260
@@ -32,8 +33,8 @@ def svg(curve: Curve) -> str:
     y_of = _scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_attribute(curve.title)}">',
-        *(_horizontal(y_of(tick), number(tick)) for tick in y_ticks),
-        *(_vertical(x_of(tick), number(tick)) for tick in x_ticks if min(xs) <= tick <= max(xs)),
+        *(_horizontal(y_of(tick), compact(tick)) for tick in y_ticks),
+        *(_vertical(x_of(tick), compact(tick)) for tick in x_ticks if min(xs) <= tick <= max(xs)),
         f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2:g}" y="{HEIGHT - 2}" text-anchor="middle">'
         f"{escape(curve.x)}</text>",
         *(_line(points, x_of, y_of, place) for place, (_, points) in enumerate(series)),
@@ -64,14 +65,6 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(place * step, 12) for place in range(first, last + 1)]
-
-
-def number(value: float) -> str:
-    """A tick's label: 1200000 -> 1.2M, 0.25 -> 0.25."""
-    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if suffix == 'k' else size):g}{suffix}"
-    return f"{value:g}"
 
 
 def _scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:

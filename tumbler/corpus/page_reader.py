@@ -1,0 +1,46 @@
+"""Pages from a crawl's Parquet files (or documents from a corpus's), cut into tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow.parquet as pq
+
+BATCH: Final = 64
+COLUMNS: Final = ("id", "url", "date", "dump", "licence", "file_path", "form", "body", "text")
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Some row groups of a Parquet file of pages, and the name of the source that it is a part of."""
+
+    path: Path
+    source: str
+    groups: tuple[int, ...]
+
+
+def plan_pages(path: Path, source: str, task_bytes: int) -> Iterator[Pages]:
+    """Cut a file of pages into tasks of about `task_bytes` of row groups; none for a file without rows."""
+    metadata = pq.read_metadata(path)
+    groups: list[int] = []
+    size = 0
+    for group in range(metadata.num_row_groups):
+        groups.append(group)
+        size += metadata.row_group(group).total_byte_size
+        if size >= task_bytes:
+            yield Pages(path, source, tuple(groups))
+            groups, size = [], 0
+    if groups:
+        yield Pages(path, source, tuple(groups))
+
+
+def read_pages(pages: Pages) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a crawl's (or a corpus's) pages, a few at a time."""
+    file = pq.ParquetFile(pages.path)
+    columns = [name for name in COLUMNS if name in file.schema_arrow.names]
+    for batch in file.iter_batches(BATCH, row_groups=list(pages.groups), columns=columns):
+        for row in batch.to_pylist():
+            yield {"licence": "", "form": "text", **row, "body": row["body"] if "body" in row else row["text"]}
