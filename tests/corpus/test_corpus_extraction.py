@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tumbler.corpus.extraction import Extraction
@@ -135,7 +135,8 @@ def test_a_page_whose_main_content_is_missed_gives_its_prose() -> None:
 
 
 def test_a_page_without_prose_is_kept_as_it_is() -> None:
-    assert extract("<h1>Poem</h1><p>roses<br>violets</p><div>sugar</div>") == "Poem\n\nroses\nviolets\n\nsugar"
+    body = "<h1>Poem</h1><p>roses<br>violets</p><div>sugar</div><p><a href=/poems>all the poems of this season</a></p>"
+    assert extract(body) == "Poem\n\nroses\nviolets\n\nsugar\n\nall the poems of this season"
 
 
 def test_without_main_content_everything_is_text() -> None:
@@ -144,6 +145,7 @@ def test_without_main_content_everything_is_text() -> None:
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1), min_size=1))
+@example(['"&<>&amp;&quot;'])
 def test_the_words_of_a_paragraph_come_out_as_they_went_in(words: list[str]) -> None:
     expected = " ".join([*words, "reads the prose of this long line, which is sure to have the length of real prose."])
     assert extract(f"<p>{html.escape(expected)}</p>").replace("\n", " ") == expected
@@ -228,6 +230,7 @@ def test_trafilatura_is_an_option_whose_pages_do_not_depend_on_each_other() -> N
     assert len(texts) == 1
     assert FIRST in texts.pop()
     assert rule("", "html") == ""
+    assert FIRST in rule(body.replace("legal", "\ud800"), "html")
 
 
 def test_trafilatura_missing_is_one_line_that_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,12 @@ jusText (Pomikálek 2011, section 3.2).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tumbler.corpus.minimal_html import Kind, Line
+from tumbler.corpus.minimal_html import STOPS, Line
 
-PROSE: Final = 80
-"""Characters outside links from which a line with the end of a sentence is prose."""
 BARE_PROSE: Final = 0.2
 """Share of bare lines in the page's prose below which its bare lines are furniture."""
 LINK_REST: Final = 25
@@ -31,9 +29,6 @@ NOTICE: Final = 600
 EDGE: Final = 5
 """Lines at either end of a page where a cookie notice may stand."""
 
-_STOPS: Final = tuple(".!?…。！？।؟۔")
-_ENDS: Final = (*_STOPS, *":'”’»)", "&quot;")
-_INNER_ENDS: Final = (". ", "? ", "! ", ": ", ".&quot; ", ".” ", "。", "？", "！")
 _QUOTES: Final = ("&quot;", *"“'‘«„「")
 _COOKIE_CONTEXT = re.compile("web|site|sitio|sito|seite|browser|consent|privacy|accept", re.IGNORECASE)
 _PHRASE = re.compile(
@@ -56,17 +51,14 @@ class Page:
 
     lines: Sequence[Line]
     prose: Sequence[Line]
-    """The lines that read like running text."""
     teasers: frozenset[int]
     """The list items that advertise other pages: their heading is a link."""
 
     @classmethod
     def of(cls, lines: Sequence[Line]) -> Page:
-        teasers = frozenset(
-            [item for _, text, linked, _, item, level, _ in lines if item and level and 2 * linked > len(text)]
-        )
-        prose = [line for line in lines if is_prose(line) and line.item not in teasers]
-        return cls(lines, prose, teasers)
+        headings = [line for line in lines if line.level and line.item]
+        teasers = frozenset(line.item for line in headings if 2 * line.linked > len(line.text))
+        return cls(lines, [line for line in lines if line.prose and line.item not in teasers], teasers)
 
     @property
     def characters(self) -> int:
@@ -76,37 +68,34 @@ class Page:
     def prose_characters(self) -> int:
         return unlinked(self.prose)
 
-    def main(self, quotes: Callable[[], bool]) -> Sequence[Line]:
+    def main(self, bare_content: bool) -> Sequence[Line]:
         """The lines of the main text; all of them where no line is prose.
 
-        `quotes`: whether the page has quotations or definitions outside paragraphs; asked only when it matters.
+        `bare_content`: whether the page has quotations or definitions outside paragraphs.
         """
         if not self.prose:
             return self.lines
-        furniture = self._bare_is_furniture() and not quotes()
+        bare = unlinked([line for line in self.prose if line.kind == "bare"])
+        furniture = not bare_content and bare < BARE_PROSE * self.prose_characters
         return _without_empty_sections(self._kept(self.lines, furniture))
 
     def main_prose(self) -> Sequence[Line]:
         """The prose alone: of a page whose main content is not known."""
         return self._kept(self.prose, furniture=False)
 
-    def _bare_is_furniture(self) -> bool:
-        bare = unlinked(line for line in self.prose if line.kind == "bare")
-        return bare < BARE_PROSE * self.prose_characters and any(line.kind == "bare" for line in self.lines)
-
     def _kept(self, lines: Sequence[Line], furniture: bool) -> list[Line]:
         found: list[Line] = []
         seen: set[str] = set()
         for place, line in enumerate(lines):
-            kind, text, linked, _, item, _, _ = line
+            kind, text, _, _, item, _, _, prose = line
             if kind == "code":
                 found.append(line)
                 continue
             if furniture and kind == "bare" and not text.startswith(_QUOTES):
                 continue
-            if (linked and is_link(kind, text, linked)) or (item and item in self.teasers):
+            if item and item in self.teasers:
                 continue
-            if len(text) < PHRASE and _PHRASE.match(text.lower()):
+            if not prose and (is_link(line) or (len(text) < PHRASE and _PHRASE.match(text.lower()))):
                 continue
             if not EDGE <= place < len(lines) - EDGE and is_cookie_notice(text):
                 continue
@@ -123,18 +112,10 @@ def unlinked(lines: Iterable[Line]) -> int:
     return sum([len(line.text) - line.linked for line in lines])
 
 
-def is_prose(line: Line) -> bool:
-    """Whether a line reads like running text: long, mostly not links, with the end of a sentence."""
-    kind, text, linked, _, _, _, _ = line
-    if len(text) - linked < PROSE or kind in ("heading", "row", "code"):
-        return False
-    return text.endswith(_ENDS) or any(end in text for end in _INNER_ENDS)
-
-
-def is_link(kind: Kind, text: str, linked: int) -> bool:
+def is_link(line: Line) -> bool:
     """Whether a line is a link with hardly a word around it; a heading may be, and so may a whole sentence."""
-    rest = len(text) - linked
-    return rest < LINK_REST and rest < linked and kind != "heading" and not text.endswith(_STOPS)
+    rest = len(line.text) - line.linked
+    return rest < LINK_REST and rest < line.linked and not line.level and not line.text.endswith(STOPS)
 
 
 def is_cookie_notice(text: str) -> bool:

@@ -59,6 +59,7 @@ class FirstPass:
     eval_sets: Path | None = None
     word_lists: Mapping[str, WordList] = field(default_factory=dict)
     keep_statistics: bool = False
+    keep_rejected: bool = False
 
     def references(self) -> References:
         blocklist = Blocklist.open(self.blocklist) if self.blocklist else Blocklist()
@@ -96,7 +97,7 @@ def _filter(pages: Pages, folder: Path, first_pass: FirstPass, guard: PageGuard)
                 refined = refine(first_pass.rules, references, page["id"], verdict)
                 candidates.write(row | _candidate(number, row["id"], verdict, refined, first_pass.seed))
                 keys.append(text_keys(verdict.text, first_pass.minhash))
-            else:
+            elif first_pass.keep_rejected:
                 rejects.write(row | {"reason": verdict.reason, "duplicate_of": None})
             if statistics and verdict.text:
                 refined = refine(first_pass.rules, references, page["id"], verdict)
@@ -114,7 +115,7 @@ def _row(page: dict[str, Any], verdict: Verdict, source: str) -> dict[str, Any]:
 def _candidate(number: int, name: str, verdict: Verdict, refined: Refined, seed: int) -> dict[str, Any]:
     return {
         "row": number,
-        "draw": xxhash.xxh3_64_intdigest(name, seed=seed),
+        "draw": xxhash.xxh3_64_intdigest(name.encode(), seed=seed),
         "late": refined.reason,
         "text": refined.text,
         "extracted_bytes": len(verdict.text.encode()),

@@ -27,9 +27,9 @@ class Extraction(Rule):
     """Leave out navigation, footers, side bars and the like."""
     comments: bool = False
     """Keep readers' comments."""
-    max_bytes: int = Field(default=5 << 20, gt=0)
-    """Drop a larger page (`extraction:too_large`), in bytes of HTML. Common Crawl cuts pages at 5 MiB (at 1 MiB before
-    2025); the tree of a page takes up to 100 times its size in memory."""
+    max_bytes: int = Field(default=4 << 20, gt=0)
+    """Drop a larger page (`extraction:too_large`), in bytes of HTML: its tree takes up to 150 times as much memory,
+    and 600 MB are the aim for a worker. Common Crawl cuts pages at 5 MiB, before 2025 at 1 MiB."""
     max_depth: int = Field(default=5000, gt=0)
     """Drop a page whose tags are nested deeper, roughly counted (`extraction:too_deep`; browsers stop at 512): such
     a page is a trap, and the time to find its main content grows with the square of the depth."""
@@ -42,8 +42,6 @@ class Extraction(Rule):
     def __call__(self, body: str, form: Literal["html", "text"]) -> str:
         if form == "text" or not self.enabled:
             return self._bounded(tidy(body))
-        if self.method == "trafilatura":
-            return self._bounded(tidy(_trafilatura(body, self.comments)))
         try:
             return self._bounded(self._extract(body))
         except UnicodeEncodeError:  # lone surrogates
@@ -53,11 +51,13 @@ class Extraction(Rule):
         """`extraction:too_large`, `extraction:too_deep`, or None."""
         if form == "text":
             return None
-        if len(body) > self.max_bytes or (4 * len(body) > self.max_bytes < len(body.encode(errors="replace"))):
+        if 4 * len(body) > self.max_bytes < len(body.encode(errors="replace")):
             return "extraction:too_large"
         return "extraction:too_deep" if is_deep(body, self.max_depth) else None
 
     def _extract(self, html: str) -> str:
+        if self.method == "trafilatura":
+            return tidy(_trafilatura(html, self.comments))
         if self.main_content:
             return main_text(html, self.comments, 2 * self.max_characters)
         return tidy(extract_plain_text(html, preserve_formatting=True, comments=self.comments, alt_texts=False))

@@ -23,7 +23,7 @@ def text_keys(text: str, minhash: MinHash) -> list[int]:
     """
     bands = minhash.band_keys(text) if minhash.enabled else None
     rest = [NO_KEY] * minhash.bands if bands is None else bands.tolist()
-    return [xxhash.xxh3_64_intdigest(text), *rest]
+    return [xxhash.xxh3_64_intdigest(text.encode()), *rest]
 
 
 def save_keys(keys: list[list[int]], bands: int, folder: Path) -> None:

@@ -18,8 +18,8 @@ from tumbler.corpus.rule import Rule
 
 PRIME: Final = np.uint64((1 << 61) - 1)
 """A Mersenne prime: h -> (a h + b) mod p permutes the hashes."""
-BLOCK: Final = 256
-"""Shingles permuted at a time: 256 x 112 hashes stay in the processor's cache."""
+BLOCK: Final = 128
+"""Shingles permuted at a time: 128 x 112 hashes stay in the processor's cache."""
 
 
 class MinHash(Rule):
@@ -40,10 +40,8 @@ class MinHash(Rule):
         shingles = np.unique(Normal(text).shingles(self.shingle_words))
         if not len(shingles):
             return None
-        a, b = _permutations(self.seed, self.bands * self.rows)
-        blocks = (shingles[start : start + BLOCK, None] for start in range(0, len(shingles), BLOCK))
-        minima = np.min([_modulo_prime(block * a + b).min(axis=0) for block in blocks], axis=0)
-        return np.asarray(minima, np.uint64).reshape(self.bands, self.rows)
+        minima = _minima(shingles, *_permutations(self.seed, self.bands * self.rows))
+        return minima.reshape(self.bands, self.rows)
 
     def band_keys(self, text: str) -> NDArray[np.uint64] | None:
         """(bands,) one 64-bit key a band: equal keys, equal bands."""
@@ -53,10 +51,27 @@ class MinHash(Rule):
         return np.array([xxhash.xxh3_64_intdigest(band.tobytes()) for band in signature], np.uint64)
 
 
-def _modulo_prime(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """values % PRIME without a division (2^61 = 1 modulo 2^61 - 1)."""
-    folded = (values & PRIME) + (values >> np.uint64(61))
-    return np.minimum(folded, folded - PRIME)  # unsigned: when folded < PRIME the difference wraps to a large number
+def _minima(shingles: NDArray[np.uint64], a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(permutations,) the least of (a h + b) mod PRIME over all shingles h; block by block, in the same memory."""
+    minima = np.full(a.shape[1], PRIME, np.uint64)
+    values, spare = np.empty((2, BLOCK, a.shape[1]), np.uint64)
+    for start in range(0, len(shingles), BLOCK):
+        block = shingles[start : start + BLOCK, None]
+        value, rest = values[: len(block)], spare[: len(block)]
+        np.multiply(block, a, out=value)
+        value += b
+        _modulo_prime(value, rest)
+        np.minimum(minima, value.min(axis=0), out=minima)
+    return minima
+
+
+def _modulo_prime(values: NDArray[np.uint64], spare: NDArray[np.uint64]) -> None:
+    """values %= PRIME, without a division: 2^61 = 1 modulo 2^61 - 1."""
+    np.right_shift(values, np.uint64(61), out=spare)
+    values &= PRIME
+    values += spare
+    np.subtract(values, PRIME, out=spare)  # unsigned: where values < PRIME this wraps to a large number
+    np.minimum(values, spare, out=values)
 
 
 @functools.cache

@@ -17,6 +17,13 @@ _LINE = re.compile(r"(\n*)\n( *)(?:<(p|h[1-6]|[uo]l|li|pre)>)?([^\n]*)")
 """Empty lines, indentation, an opening tag, the rest of the line."""
 _TAG = re.compile(r"<[^>]*>")
 _LINKED = re.compile(r"""<a href="[^"]+">(.*?)(?:</a>|$)""")
+PROSE: Final = 80
+"""Characters outside links from which a line with the end of a sentence is prose."""
+STOPS: Final = tuple(".!?…。！？।؟۔")
+_ENDS: Final = (*STOPS, *":'”’»)", "&quot;")
+_INNER_END = re.compile(r"[.!?:](?:&quot;|”)? |[。！？]")
+_PARAGRAPH: Final[tuple[Kind, int]] = ("paragraph", 0)
+_RUNNING: Final = frozenset(("paragraph", "item", "bare"))
 _CELLS: Final = "\t\t"
 _BULLETS: Final = -1
 """Instead of a count: the list has no numbers."""
@@ -36,6 +43,8 @@ class Line(NamedTuple):
     """Of a heading: 1 to 6."""
     bullet: str = ""
     """What stands before the text of a list item: `- `, or `1. ` in a numbered list, indented by two spaces a level."""
+    prose: bool = False
+    """Whether it reads like running text: long, mostly not links, with the end of a sentence; never a heading's."""
 
 
 class _Lists:
@@ -84,22 +93,22 @@ def lines(minimal: str) -> list[Line]:
             paragraph = False
         if tag == "p":
             paragraph = True
+            if rest.endswith("</p>"):
+                rest = rest[:-4]  # most have no other tag
         elif tag and tag[0] != "h":
             group += not lists.counts
             bullet = lists.open(tag)
-        if rest.endswith("</p>"):
-            rest = rest[:-4]
         text, linked = _plain(rest) if "<" in rest else (rest.strip(), 0)
         if text:
-            kind: Kind = "row" if _CELLS in text else "item" if lists.item else "bare"
-            level = int(tag[1]) if tag and tag[0] == "h" else 0
-            kind = "heading" if level else "paragraph" if paragraph else kind
-            found.append(Line(kind, text, linked, group, lists.item, level, bullet))
+            kind, level = _PARAGRAPH if paragraph else _kind(tag, text, lists.item)
+            prose = len(text) - linked >= PROSE and kind in _RUNNING and _has_sentence_end(text)
+            found.append(Line(kind, text, linked, group, lists.item, level, bullet, prose))
             bullet = ""
-        if "l>" in rest:
-            lists.close(rest)
-        elif rest.endswith("<br><br>") or rest == "<br>":
-            group += 1
+        if "<" in rest:
+            if "l>" in rest:
+                lists.close(rest)
+            elif rest.endswith("<br><br>") or rest == "<br>":
+                group += 1
     return found
 
 
@@ -107,6 +116,17 @@ def _plain(source: str) -> tuple[str, int]:
     """The text, and how many of its characters are a link's."""
     linked = sum(map(len, _LINKED.findall(source))) if "<a" in source else 0
     return _TAG.sub("", source).strip(), linked
+
+
+def _kind(tag: str, text: str, item: int) -> tuple[Kind, int]:
+    """Of a line in no paragraph: its kind, and a heading's level."""
+    if tag and tag[0] == "h":
+        return "heading", int(tag[1])
+    return "row" if _CELLS in text else "item" if item else "bare", 0
+
+
+def _has_sentence_end(text: str) -> bool:
+    return text.endswith(_ENDS) or _INNER_END.search(text) is not None
 
 
 def _code(source: str, group: int, gap: bool) -> Iterator[Line]:
@@ -121,7 +141,7 @@ def render(kept: Iterable[Line]) -> str:
     """Plain text: groups with an empty line between them."""
     parts: list[str] = []
     group = -1
-    for _, text, _, next_group, _, _, bullet in kept:
+    for _, text, _, next_group, _, _, bullet, _ in kept:
         parts.append("\n" if next_group == group else "\n\n")
         parts.append(bullet + text)
         group = next_group

@@ -25,6 +25,13 @@ EDGES: Final = frozenset("([{<>)]}\"'`“”‘’*_#&,;:!?")
 """Marks that are a prefix of their own at the beginning of a run, and a suffix of their own at its end."""
 BEFORE_LETTERS: Final = frozenset("0123456789'’/")
 """Letters at the end of a run are a suffix only behind one of these: 5km, 3m/s, it's."""
+_SIMPLE: Final = re.compile(
+    r"""([(\[{<>)\]}"'`“”‘’*_\#&,;:!?]?)                        # a prefix
+    ((?:[A-Za-z0-9][A-Za-z0-9_]*)?[0-9]|(?:[A-Za-z0-9][A-Za-z0-9_]*_)?[A-Za-z]+)  # letters and digits, but no unit
+    ((?<=[a-z0-9])\.|[(\[{<>)\]}"'`“”‘’*_\#&,;:!?]?)          # a suffix""",
+    re.VERBOSE,
+)
+"""Most runs that are not letters alone: with these, and nothing that is a special case, no rule but EDGES applies."""
 INFIX_CHARACTERS: Final = frozenset(".+-*^,:<>=/~")
 """Every infix in ASCII holds one of these."""
 
@@ -50,6 +57,8 @@ class Splitter:
         if len(run) > LONGEST_RUN:
             pieces = (run[start : start + LONGEST_RUN] for start in range(0, len(run), LONGEST_RUN))
             return tuple(word for piece in pieces for word in self(piece))
+        if (found := _SIMPLE.fullmatch(run)) and self.special.keys().isdisjoint(_inner(found)):
+            return tuple(filter(None, found.groups()))
         words = self.by_affixes(run)
         if len(words) == 1 or self.rows.keys().isdisjoint(words):
             return tuple(words)
@@ -123,6 +132,12 @@ class Splitter:
                 chosen[-place] = size, listed
             taken.update(range(-place, size - place))
         return tuple(_replaced(words, chosen)) if chosen else tuple(words)
+
+
+def _inner(found: re.Match[str]) -> Words:
+    """What is left without the prefix, without the suffix, and without both."""
+    prefix, core, suffix = found.groups()
+    return prefix + core, core + suffix, core
 
 
 def _cut(core: str, infixes: Iterable[re.Match[str]]) -> Iterator[str]:

@@ -172,6 +172,7 @@ def filter_pages(settings: CorpusSettings, shards: Shards, work: Work) -> list[A
         _eval_sets(settings.decontamination, work),
         read_word_lists(settings.badwords.lists) if settings.badwords.enabled else {},
         settings.keep_statistics,
+        settings.keep_rejected,
     )
     jobs = list(zip(shards.pages, shards.folders, strict=True))
     return work.map(partial(filter_shard, first_pass=first_pass), jobs, "files of pages judged")

@@ -6,6 +6,7 @@ stay, with what they have imported, for all maps of the run.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -135,6 +136,7 @@ def _ending(code: int | None) -> str:
 
 def serve(connection: Connection, idle_seconds: float) -> None:
     """A worker's life: a call, its answer, the next call; until the pipe is closed or nothing comes for long."""
+    gc.set_threshold(100_000, 50, 50)  # workers hold large tables that are no garbage; looking for some took 4 %
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver stops its workers
     _die_with_parent()
     try:
