@@ -7,7 +7,7 @@ before deduplication; what the rules behind it say stands in its column `late`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,7 @@ from tumbler.corpus.page_limit import PageGuard
 from tumbler.corpus.page_reader import Pages, read_pages
 from tumbler.corpus.row_writer import RowWriter
 from tumbler.corpus.statistics_writer import StatisticsWriter
-from tumbler.corpus.verdict import PageRules, References, Refined, Verdict, judge, refine
+from tumbler.corpus.verdict import PageRules, References, Refined, Verdict, read, refine, told, weighed
 from tumbler.executor import suspected
 from tumbler.text.documents import SCHEMA
 
@@ -87,10 +87,7 @@ def _filter(pages: Pages, folder: Path, first_pass: FirstPass, guard: PageGuard)
         RowWriter(folder / REJECTS, REJECT_SCHEMA) as rejects,
         StatisticsWriter(statistics, first_pass.rules, first_pass.minhash) as measured,
     ):
-        for number, page in guard.watch(enumerate(read_pages(pages))):
-            crashed = number in guard.refused
-            url, body, form = page["url"], page["body"], page["form"]
-            verdict = Verdict(CRASH) if crashed else judge(first_pass.rules, references, url, body, form)
+        for number, page, verdict in judged(pages, first_pass.rules, references, guard):
             row = _row(page, verdict, pages.source)
             account.add(page, verdict)
             if verdict.reason is None:
@@ -104,6 +101,26 @@ def _filter(pages: Pages, folder: Path, first_pass: FirstPass, guard: PageGuard)
                 measured.write(page, verdict, refined)
     save_keys(keys, first_pass.minhash.bands, folder)
     (folder / ACCOUNT).write_text(account.to_json(), encoding="utf-8")
+
+
+def judged(
+    pages: Pages, rules: PageRules, references: References, guard: PageGuard
+) -> Iterator[tuple[int, dict[str, Any], Verdict]]:
+    """(number, page, verdict) of each page; part by part for all pages of a row group."""
+    number = 0
+    for group in read_pages(pages):
+        numbers = range(number, number + len(group))
+        number += len(group)
+        verdicts = [
+            Verdict(CRASH)
+            if place in guard.refused
+            else read(rules, references, page["url"], page["body"], page["form"])
+            for place, page in guard.watch(zip(numbers, group, strict=True))
+        ]
+        for part in (told, weighed):
+            verdicts = [part(rules, verdict) for _, verdict in guard.watch(zip(numbers, verdicts, strict=True))]
+        for place, (page, verdict) in guard.watch(zip(numbers, zip(group, verdicts, strict=True), strict=True)):
+            yield place, page, verdict
 
 
 def _row(page: dict[str, Any], verdict: Verdict, source: str) -> dict[str, Any]:

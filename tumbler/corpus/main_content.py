@@ -12,7 +12,8 @@ from tumbler.corpus.boilerplate import Page
 from tumbler.corpus.minimal_html import lines, render
 
 SCANT: Final = 125
-"""Characters outside links below which main content is doubted."""
+"""Characters outside links below which main content is doubted, if the page has PARAGRAPHS that could be it."""
+PARAGRAPHS: Final = 3
 ENOUGH: Final = 250
 """Characters of prose from which a page's whole text is taken instead; trafilatura's MIN_EXTRACTED_SIZE."""
 SMALL: Final = 1 << 16
@@ -37,7 +38,7 @@ def main_text(html: str, comments: bool, longest: int) -> str:
     """
     minimal, bare_content = _main_content(html, comments)
     page = Page.of(lines(minimal[:longest]))
-    if page.characters < SCANT:
+    if page.characters < SCANT and html.count("<p") >= PARAGRAPHS:
         whole = Page.of(lines(_minimal_html(HTMLTree.parse(html), False, comments)[:longest]))
         if whole.prose_characters >= ENOUGH:
             return render(whole.main_prose())

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import pyarrow.parquet as pq
 
-BATCH: Final = 64
 COLUMNS: Final = ("id", "url", "date", "dump", "licence", "file_path", "form", "body", "text")
 
 
@@ -37,10 +36,10 @@ def plan_pages(path: Path, source: str, task_bytes: int) -> Iterator[Pages]:
         yield Pages(path, source, tuple(groups))
 
 
-def read_pages(pages: Pages) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a crawl's (or a corpus's) pages, a few at a time."""
+def read_pages(pages: Pages) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a crawl's (or a corpus's) pages, row group by row group."""
     file = pq.ParquetFile(pages.path)
     columns = [name for name in COLUMNS if name in file.schema_arrow.names]
-    for batch in file.iter_batches(BATCH, row_groups=list(pages.groups), columns=columns):
-        for row in batch.to_pylist():
-            yield {"licence": "", "form": "text", **row, "body": row["body"] if "body" in row else row["text"]}
+    for group in pages.groups:
+        rows = file.read_row_group(group, columns=columns).to_pylist()
+        yield [{"licence": "", "form": "text", **row, "body": row.get("body", row.get("text"))} for row in rows]

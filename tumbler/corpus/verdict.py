@@ -1,7 +1,8 @@
 """A page through all rules that look at it alone, in FineWeb's order.
 
 `judge` is what stands before deduplication, `refine` what stands behind it. Both are asked in one pass over the
-pages; what `refine` says counts only for a document that no earlier one repeats.
+pages; what `refine` says counts only for a document that no earlier one repeats. `read`, `told` and `weighed` are
+judge's three parts: asked for many pages at a time, each finds its tables in the processor's cache.
 """
 
 from __future__ import annotations
@@ -86,22 +87,37 @@ class Refined:
 
 
 def judge(rules: PageRules, references: References, url: str, body: str, form: Literal["html", "text"]) -> Verdict:
+    return weighed(rules, told(rules, read(rules, references, url, body, form)))
+
+
+def read(rules: PageRules, references: References, url: str, body: str, form: Literal["html", "text"]) -> Verdict:
+    """The page's text, unless its URL or its form speaks against it."""
     if rules.url_filter.enabled and (reason := rules.url_filter(url, references.blocklist)):
         return Verdict(reason)
     if reason := rules.extraction.refuse(body, form):
         return Verdict(reason)
     text = rules.extraction(body, form)
-    if not text:
-        return Verdict("extraction:empty")
-    scores = rules.language.identify(text)
-    prose = Prose(text)
-    return Verdict(next(_reasons(rules, scores, prose), None), text, scores, prose)
+    return Verdict(None, text) if text else Verdict("extraction:empty")
 
 
-def _reasons(rules: PageRules, scores: dict[str, float], prose: Prose) -> Iterator[str]:
-    """Why to drop the text; lazy, so that a later rule costs nothing once an earlier one has spoken."""
-    if rules.language.enabled and (reason := rules.language(scores)):
-        yield reason
+def told(rules: PageRules, verdict: Verdict) -> Verdict:
+    """With the text's language."""
+    if verdict.reason is not None:
+        return verdict
+    scores = rules.language.identify(verdict.text)
+    return Verdict(rules.language(scores) if rules.language.enabled else None, verdict.text, scores)
+
+
+def weighed(rules: PageRules, verdict: Verdict) -> Verdict:
+    """With what Gopher's rules say of the text."""
+    if verdict.reason is not None:
+        return verdict
+    prose = Prose(verdict.text)
+    return Verdict(next(_gopher_reasons(rules, prose), None), verdict.text, verdict.scores, prose)
+
+
+def _gopher_reasons(rules: PageRules, prose: Prose) -> Iterator[str]:
+    """Lazy, so that the second rule costs nothing once the first has spoken."""
     if rules.gopher_repetition.enabled and (reason := rules.gopher_repetition(prose)):
         yield reason
     if rules.gopher_quality.enabled and (reason := rules.gopher_quality(prose)):
