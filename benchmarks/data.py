@@ -6,7 +6,7 @@
 Modes: `full`, each with its own extractor (ours resiliparse, datatrove's trafilatura); `trafilatura`, the same
 extractor in both; `text`, from texts extracted beforehand, the same for both. Both run FineWeb's rules and write
 deduplicated Parquet, in one process at a time, start-up included. Each run is a process of its own; the two take
-turns. Needs `datatrove[processing]`, `warcio`, `faust-cchardet` and `python-magic`.
+turns. Needs `datatrove[processing]`, `warcio`, `faust-cchardet`, `python-magic` and `orjson`.
 """
 
 from __future__ import annotations
