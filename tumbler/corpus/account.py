@@ -43,6 +43,5 @@ class Account:
     def from_json(cls, text: str) -> Account:
         parts = json.loads(text)
         account = cls(from_rows(parts["tally"]), Counter({int(key): n for key, n in parts["lengths"].items()}))
-        for reason, sample, url in parts["examples"]:
-            account.examples.offer(reason, sample, url)
+        account.examples.add(parts["examples"])
         return account

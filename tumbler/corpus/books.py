@@ -78,9 +78,10 @@ class Books:
 
     def _examples(self) -> Examples:
         examples = Examples()
-        for rows in (*(account.examples.rows() for account in self.accounts), *(i.examples for i in self.settled)):
-            for reason, text, url in rows:
-                examples.offer(reason, text, url)
+        for account in self.accounts:
+            examples.add(account.examples.rows())
+        for item in self.settled:
+            examples.add(item.examples)
         return examples
 
 

@@ -36,7 +36,6 @@ REJECT_SCHEMA: Final = SCHEMA.append(pa.field("reason", pa.string())).append(pa.
 CANDIDATE_SCHEMA: Final = pa.schema(
     [
         *SCHEMA,
-        ("row", pa.int64()),
         ("draw", pa.uint64()),  # a hash of the id: the lot by which documents are chosen and shuffled
         ("late", pa.string()),
         ("extracted_bytes", pa.int64()),
@@ -85,28 +84,30 @@ def _filter(pages: Pages, folder: Path, first_pass: FirstPass, guard: PageGuard)
     with (
         RowWriter(folder / CANDIDATES, CANDIDATE_SCHEMA) as candidates,
         RowWriter(folder / REJECTS, REJECT_SCHEMA) as rejects,
-        StatisticsWriter(statistics, first_pass.rules, first_pass.minhash) as measured,
+        StatisticsWriter(statistics, first_pass.rules, first_pass.minhash.bands) as measured,
     ):
-        for number, page, verdict in judged(pages, first_pass.rules, references, guard):
+        for page, verdict in judged(pages, first_pass.rules, references, guard):
             row = _row(page, verdict, pages.source)
             account.add(page, verdict)
-            if verdict.reason is None:
+            stays = verdict.reason is None
+            if stays or (statistics and verdict.text):
                 refined = refine(first_pass.rules, references, page["id"], verdict)
-                candidates.write(row | _candidate(number, row["id"], verdict, refined, first_pass.seed))
-                keys.append(text_keys(verdict.text, first_pass.minhash))
-            elif first_pass.keep_rejected:
+                of_text = text_keys(verdict.text, first_pass.minhash)
+                if stays:
+                    candidates.write(row | _candidate(row["id"], verdict, refined, first_pass.seed))
+                    keys.append(of_text)
+                if statistics:
+                    measured.write(page, verdict, refined, of_text)
+            if not stays and first_pass.keep_rejected:
                 rejects.write(row | {"reason": verdict.reason, "duplicate_of": None})
-            if statistics and verdict.text:
-                refined = refine(first_pass.rules, references, page["id"], verdict)
-                measured.write(page, verdict, refined)
     save_keys(keys, first_pass.minhash.bands, folder)
     (folder / ACCOUNT).write_text(account.to_json(), encoding="utf-8")
 
 
 def judged(
     pages: Pages, rules: PageRules, references: References, guard: PageGuard
-) -> Iterator[tuple[int, dict[str, Any], Verdict]]:
-    """(number, page, verdict) of each page; part by part for all pages of a row group."""
+) -> Iterator[tuple[dict[str, Any], Verdict]]:
+    """Each page and its verdict; part by part for all pages of a row group."""
     number = 0
     for group in read_pages(pages):
         numbers = range(number, number + len(group))
@@ -119,8 +120,8 @@ def judged(
         ]
         for part in (told, weighed):
             verdicts = [part(rules, verdict) for _, verdict in guard.watch(zip(numbers, verdicts, strict=True))]
-        for place, (page, verdict) in guard.watch(zip(numbers, zip(group, verdicts, strict=True), strict=True)):
-            yield place, page, verdict
+        for _, judgement in guard.watch(zip(numbers, zip(group, verdicts, strict=True), strict=True)):
+            yield judgement
 
 
 def _row(page: dict[str, Any], verdict: Verdict, source: str) -> dict[str, Any]:
@@ -129,9 +130,8 @@ def _row(page: dict[str, Any], verdict: Verdict, source: str) -> dict[str, Any]:
     return {**found, **provenance, "token_count": None, "source": source}
 
 
-def _candidate(number: int, name: str, verdict: Verdict, refined: Refined, seed: int) -> dict[str, Any]:
+def _candidate(name: str, verdict: Verdict, refined: Refined, seed: int) -> dict[str, Any]:
     return {
-        "row": number,
         "draw": xxhash.xxh3_64_intdigest(name.encode(), seed=seed),
         "late": refined.reason,
         "text": refined.text,

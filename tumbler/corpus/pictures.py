@@ -53,8 +53,13 @@ class Examples:
         if len(items) < EACH:
             items.append(Example(shorten(text), _short_url(url)))
 
+    def add(self, rows: Iterable[Sequence[str]]) -> None:
+        """Offer what `rows` of others gave."""
+        for reason, text, url in rows:
+            self.offer(reason, text, url)
+
     def rows(self) -> list[tuple[str, str, str]]:
-        """(reason, text, URL): what JSON can hold, and `offer` takes again."""
+        """(reason, text, URL): what JSON can hold, and `add` takes again."""
         return [(reason, item.text, item.url) for reason, items in self.found.items() for item in items]
 
 

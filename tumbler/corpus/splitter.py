@@ -25,10 +25,11 @@ EDGES: Final = frozenset("([{<>)]}\"'`“”‘’*_#&,;:!?")
 """Marks that are a prefix of their own at the beginning of a run, and a suffix of their own at its end."""
 BEFORE_LETTERS: Final = frozenset("0123456789'’/")
 """Letters at the end of a run are a suffix only behind one of these: 5km, 3m/s, it's."""
+_EDGE: Final = f"[{re.escape(''.join(sorted(EDGES)))}]"
 _SIMPLE: Final = re.compile(
-    r"""([(\[{<>)\]}"'`“”‘’*_\#&,;:!?]?)                        # a prefix
+    rf"""({_EDGE}?)                                               # a prefix
     ((?:[A-Za-z0-9][A-Za-z0-9_]*)?[0-9]|(?:[A-Za-z0-9][A-Za-z0-9_]*_)?[A-Za-z]+)  # letters and digits, but no unit
-    ((?<=[a-z0-9])\.|[(\[{<>)\]}"'`“”‘’*_\#&,;:!?]?)          # a suffix""",
+    ((?<=[a-z0-9])\.|{_EDGE}?)                                   # a suffix""",
     re.VERBOSE,
 )
 """Most runs that are not letters alone: with these, and nothing that is a special case, no rule but EDGES applies."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tumbler.corpus.keys import NO_KEY, text_keys
-from tumbler.corpus.minhash import MinHash
+from tumbler.corpus.keys import NO_KEY
 from tumbler.corpus.row_writer import RowWriter
 from tumbler.corpus.rule import Rule
 from tumbler.corpus.statistics import BAND, BEFORE, BEHIND, EXACT, columns, measure, row
@@ -18,14 +17,15 @@ from tumbler.corpus.verdict import PageRules, Refined, Verdict
 class StatisticsWriter:
     """Writes nothing when `path` is None."""
 
-    def __init__(self, path: Path | None, rules: PageRules, minhash: MinHash) -> None:
-        self.rules, self.minhash = rules, minhash
+    def __init__(self, path: Path | None, rules: PageRules, bands: int) -> None:
+        self.rules = rules
         self.measured: Mapping[str, Rule] = {name: getattr(rules, name) for name in (*BEFORE, *BEHIND)}
-        self.rows = RowWriter(path, columns(self.measured, minhash.bands)) if path else None
+        self.rows = RowWriter(path, columns(self.measured, bands)) if path else None
 
-    def write(self, page: Mapping[str, Any], verdict: Verdict, refined: Refined) -> None:
+    def write(self, page: Mapping[str, Any], verdict: Verdict, refined: Refined, keys: Sequence[int]) -> None:
+        """`keys` are the text's, as `text_keys` gives them."""
         assert self.rows is not None, "this writer was given no path"
-        exact, *bands = text_keys(verdict.text, self.minhash)
+        exact, *bands = keys
         self.rows.write(
             {
                 **{"id": page["id"], "url": page["url"], "bytes": len(refined.text.encode())},
