@@ -17,6 +17,7 @@ from tumbler import artifact
 from tumbler.artifact import Artifact, Outcome, Work
 from tumbler.errors import Failure, UserError
 from tumbler.executor import Executor, ExecutorSettings, disk_full
+from tumbler.imports import spare_pandas
 from tumbler.log import Log
 from tumbler.recipe import Recipe, Settings, Step, nearest, validate
 
@@ -81,6 +82,7 @@ def run_step(step: Step, inputs: Sequence[Artifact], path: Path, executor: Execu
     log = Log(step.name, path / "metrics.jsonl")
     begun = time.monotonic()
     try:
+        spare_pandas()
         work = artifact.begin(path, step.name, step.stage, step.settings, inputs, executor, log)
         outcome = stage_run(step.stage)(step.settings, work)
         made = artifact.finish(work, outcome, time.monotonic() - begun)

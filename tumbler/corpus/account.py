@@ -24,15 +24,15 @@ class Account:
     examples: Examples = field(default_factory=Examples)
 
     def add(self, page: dict[str, Any], verdict: Verdict) -> None:
-        size, extracted = len(page["body"].encode()), len(verdict.text.encode())
-        if verdict.text:
+        size, extracted = page["bytes"], len(verdict.text.encode())
+        if verdict.text and not verdict.sampled:
             count(self.tally, "extraction:markup", verdict.language, size - extracted, pages=0)
             size = extracted
         if verdict.reason is None:
             return
         count(self.tally, verdict.reason, verdict.language, size)
         self.examples.offer(verdict.reason, verdict.text, page["url"])
-        if verdict.text:
+        if verdict.text and not verdict.sampled:
             self.lengths.update(length_bins(np.array([extracted])))
 
     def to_json(self) -> str:

@@ -7,7 +7,7 @@ before deduplication; what the rules behind it say stands in its column `late`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,15 +19,15 @@ from tumbler.artifact import replacing
 from tumbler.corpus.account import Account
 from tumbler.corpus.badwords import WordList
 from tumbler.corpus.blocklist import Blocklist
+from tumbler.corpus.cases import Bench
 from tumbler.corpus.decontamination import Index
-from tumbler.corpus.extraction import CRASH
-from tumbler.corpus.keys import save_keys, text_keys
+from tumbler.corpus.keys import save_keys
 from tumbler.corpus.minhash import MinHash
 from tumbler.corpus.page_limit import PageGuard
-from tumbler.corpus.page_reader import Pages, read_pages
+from tumbler.corpus.page_reader import Pages
 from tumbler.corpus.row_writer import RowWriter
 from tumbler.corpus.statistics_writer import StatisticsWriter
-from tumbler.corpus.verdict import PageRules, References, Refined, Verdict, read, refine, told, weighed
+from tumbler.corpus.verdict import PageRules, References, Refined, Verdict
 from tumbler.executor import suspected
 from tumbler.text.documents import SCHEMA
 
@@ -60,9 +60,11 @@ class FirstPass:
     keep_statistics: bool = False
     keep_rejected: bool = False
 
-    def references(self) -> References:
+    def bench(self) -> Bench:
         blocklist = Blocklist.open(self.blocklist) if self.blocklist else Blocklist()
-        return References(blocklist, self.word_lists, Index.open(self.eval_sets) if self.eval_sets else None)
+        references = References(blocklist, self.word_lists, Index.open(self.eval_sets) if self.eval_sets else None)
+        whole_texts = self.keep_statistics or self.keep_rejected
+        return Bench(self.rules, references, self.minhash, whole_texts, all_rules=self.keep_statistics)
 
 
 def filter_shard(job: tuple[Pages, Path], first_pass: FirstPass) -> Account:
@@ -79,49 +81,26 @@ def filter_shard(job: tuple[Pages, Path], first_pass: FirstPass) -> Account:
 def _filter(pages: Pages, folder: Path, first_pass: FirstPass, guard: PageGuard) -> None:
     account = Account()
     keys: list[list[int]] = []
-    references = first_pass.references()
     statistics = folder / STATISTICS if first_pass.keep_statistics else None
     with (
         RowWriter(folder / CANDIDATES, CANDIDATE_SCHEMA) as candidates,
         RowWriter(folder / REJECTS, REJECT_SCHEMA) as rejects,
         StatisticsWriter(statistics, first_pass.rules, first_pass.minhash.bands) as measured,
     ):
-        for page, verdict in judged(pages, first_pass.rules, references, guard):
-            row = _row(page, verdict, pages.source)
+        for case in first_pass.bench().cases(pages, guard):
+            page, verdict = case.page, case.verdict
             account.add(page, verdict)
-            stays = verdict.reason is None
-            if stays or (statistics and verdict.text):
-                refined = refine(first_pass.rules, references, page["id"], verdict)
-                of_text = text_keys(verdict.text, first_pass.minhash)
-                if stays:
-                    candidates.write(row | _candidate(row["id"], verdict, refined, first_pass.seed))
-                    keys.append(of_text)
+            row = _row(page, verdict, pages.source)
+            if case.refined and case.keys:
+                if case.stays:
+                    candidates.write(row | _candidate(row["id"], verdict, case.refined, first_pass.seed))
+                    keys.append(case.keys)
                 if statistics:
-                    measured.write(page, verdict, refined, of_text)
-            if not stays and first_pass.keep_rejected:
+                    measured.write(page, verdict, case.refined, case.keys)
+            if not case.stays and first_pass.keep_rejected:
                 rejects.write(row | {"reason": verdict.reason, "duplicate_of": None})
     save_keys(keys, first_pass.minhash.bands, folder)
     (folder / ACCOUNT).write_text(account.to_json(), encoding="utf-8")
-
-
-def judged(
-    pages: Pages, rules: PageRules, references: References, guard: PageGuard
-) -> Iterator[tuple[dict[str, Any], Verdict]]:
-    """Each page and its verdict; part by part for all pages of a row group."""
-    number = 0
-    for group in read_pages(pages):
-        numbers = range(number, number + len(group))
-        number += len(group)
-        verdicts = [
-            Verdict(CRASH)
-            if place in guard.refused
-            else read(rules, references, page["url"], page["body"], page["form"])
-            for place, page in guard.watch(zip(numbers, group, strict=True))
-        ]
-        for part in (told, weighed):
-            verdicts = [part(rules, verdict) for _, verdict in guard.watch(zip(numbers, verdicts, strict=True))]
-        for _, judgement in guard.watch(zip(numbers, zip(group, verdicts, strict=True), strict=True)):
-            yield judgement
 
 
 def _row(page: dict[str, Any], verdict: Verdict, source: str) -> dict[str, Any]:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tumbler.corpus.rule import Rule
+from tumbler.corpus.spelling import BASE, Hashes, Spelling
 from tumbler.corpus.words import Prose
 
 _PARAGRAPHS = re.compile(r"\n{2,}")
 _LINES = re.compile(r"\n+")
-BASE: Final = np.uint64(0xD6E8FEB86659FD93)
-"""Odd base of polynomial hashes modulo 2^64: of words in a row, of characters in a row."""
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
-
-Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,10 @@ class GopherRepetition(Rule):
     """Duplicate 5-, 6-, 7-, 8-, 9-, 10-gram character fraction (Table A1)."""
 
     def __call__(self, prose: Prose) -> str | None:
-        return self.judge(measure(prose))
+        by_lines = _of_lines(prose.text)
+        if reason := self.judge(by_lines):
+            return reason  # and the words are never asked for
+        return self.judge(_with_ngrams(by_lines, prose, self.max_duplicate_ngram_characters))
 
     def judge(self, found: RepetitionStatistics) -> str | None:
         if found.duplicate_paragraphs > self.max_duplicate_paragraphs:
@@ -80,9 +78,12 @@ class GopherRepetition(Rule):
 
 def measure(prose: Prose) -> RepetitionStatistics:
     """The statistics of a text that has words."""
-    size = len(prose.text)
-    paragraphs = _PARAGRAPHS.split(prose.text.strip())
-    lines = _LINES.split(prose.text)
+    return _with_ngrams(_of_lines(prose.text), prose, (0.0,) * len(DUPLICATE_SIZES))
+
+
+def _of_lines(text: str) -> RepetitionStatistics:
+    size = len(text)
+    paragraphs, lines = _PARAGRAPHS.split(text.strip()), _LINES.split(text)
     paragraph_count, paragraph_characters = duplicates(paragraphs)
     line_count, line_characters = duplicates(lines)
     return RepetitionStatistics(
@@ -90,8 +91,18 @@ def measure(prose: Prose) -> RepetitionStatistics:
         duplicate_paragraph_characters=paragraph_characters / size,
         duplicate_lines=line_count / len(lines),
         duplicate_line_characters=line_characters / size,
+        top_ngram_characters=(0.0,) * len(TOP_SIZES),
+        duplicate_ngram_characters=(0.0,) * len(DUPLICATE_SIZES),
+    )
+
+
+def _with_ngrams(found: RepetitionStatistics, prose: Prose, enough: Sequence[float]) -> RepetitionStatistics:
+    """`enough`: a share of duplicate n-grams that is surely not above this may be given as 0."""
+    size = len(prose.text)
+    return replace(
+        found,
         top_ngram_characters=tuple(count / size for count in _top_characters(prose)),
-        duplicate_ngram_characters=tuple(count / size for count in _duplicate_characters(prose)),
+        duplicate_ngram_characters=tuple(count / size for count in _duplicate_characters(prose, enough)),
     )
 
 
@@ -134,41 +145,26 @@ def _most_frequent(values: Hashes) -> tuple[int, int]:
     return min(places), most
 
 
-def _duplicate_characters(prose: Prose) -> Iterator[int]:
+def _duplicate_characters(prose: Prose, enough: Sequence[float]) -> Iterator[int]:
     """For 5- to 10-grams: characters of n-grams seen before, from left to right; after one, counting goes on behind
     it. N-grams are equal when they spell the same, wherever their words begin (as datatrove joins them)."""
-    ends = prose.ends
-    sums, powers = _prefix_hashes(prose.spelling)
-    for n in DUPLICATE_SIZES:
-        starts = ends[: max(0, len(ends) - n)]
-        grams = (sums[ends[n:]] - sums[starts]) * powers[starts]
+    ends, spelling, size = prose.ends, Spelling(prose.hashes, prose.ends), len(prose.text)
+    for n, share in zip(DUPLICATE_SIZES, enough, strict=True):
+        if len(ends) <= n:
+            yield 0
+            continue
+        grams = spelling.ngrams(n)
+        ordered = np.sort(grams)
+        again = int(np.count_nonzero(ordered[1:] == ordered[:-1]))
+        if not again or again * int((ends[n:] - ends[:-n]).max()) / size <= share:
+            yield 0
+            continue
         places = _repeated(grams)
         yield _characters_seen_before(grams[places], places, ends, n)
 
 
-def _prefix_hashes(text: str) -> tuple[Hashes, Hashes]:
-    """(characters + 1,) sums and powers, modulo 2^64: (sums[j] - sums[i]) * powers[i] is a hash of text[i:j] that
-    does not depend on where it stands: each character c at k counts as c / BASE^k, taken back by BASE^i."""
-    characters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
-    inverse, powers = _powers(1 << max(12, len(text).bit_length()))
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(characters * inverse[: len(characters)])])
-    return sums, powers
-
-
-@functools.cache
-def _powers(count: int) -> tuple[Hashes, Hashes]:
-    """(count,) powers of 1 / BASE and of BASE modulo 2^64."""
-    bases = (np.uint64(pow(int(BASE), -1, 1 << 64)), BASE)
-    one = np.ones(1, np.uint64)
-    down, up = (np.multiply.accumulate(np.concatenate([one, np.full(count - 1, base)])) for base in bases)
-    return down, up
-
-
 def _repeated(grams: Hashes) -> NDArray[np.int64]:
     """The rising places of the values that occur more than once."""
-    ordered = np.sort(grams)
-    if not (ordered[1:] == ordered[:-1]).any():
-        return np.empty(0, np.int64)
     order = np.argsort(grams)
     same = grams[order[1:]] == grams[order[:-1]]
     again = np.zeros(len(grams), bool)

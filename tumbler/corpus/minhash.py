@@ -37,7 +37,7 @@ class MinHash(Rule):
 
     def signature(self, text: str) -> NDArray[np.uint64] | None:
         """(bands, rows) minima; None for a text shorter than one shingle, which resembles nothing."""
-        shingles = np.unique(Normal(text).shingles(self.shingle_words))
+        shingles = Normal(text).shingles(self.shingle_words)
         if not len(shingles):
             return None
         minima = _minima(shingles, *_permutations(self.seed, self.bands * self.rows))

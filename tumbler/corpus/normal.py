@@ -21,6 +21,8 @@ from tumbler.corpus.marks import PUNCTUATION, characters
 from tumbler.corpus.splitter import english
 from tumbler.corpus.words import MOST_CHARACTERS, MOST_RUNS
 
+MARKS: Final = "!\"'(),-.:;?[]{}"
+"""Some of the punctuation, for most runs are letters between a few of these."""
 _NUMBERS: Final = re.compile(r"\d+(?:[.,،٫⎖⎗⎘]\d+)?")
 
 
@@ -60,7 +62,7 @@ class Memory:
     def joined(self, text: str) -> bytes:
         runs = text.split()
         for run in set(runs).difference(self.runs):
-            self.runs[run] = "".join(f"{word} " for word in normalised(run)).encode()
+            self.runs[run] = " ".join([*normalised(run), ""]).encode()
             self.characters += len(run)
         joined = b"".join(map(self.runs.__getitem__, runs))
         if len(self.runs) > MOST_RUNS or self.characters > MOST_CHARACTERS:
@@ -70,6 +72,9 @@ class Memory:
 
 def normalised(run: str) -> list[str]:
     """The normalised words of one run of characters without space."""
+    bare = run.strip(MARKS)
+    if bare.isascii() and bare.isalpha():
+        return list(english()(bare.lower()))
     text = _NUMBERS.sub("0", run.lower()).translate(_spaces())
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")

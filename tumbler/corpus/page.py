@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import BaseModel
-
 from tumbler.corpus.rule import Rule
 from tumbler.html.page import page
 from tumbler.recipe import Settings, toml_value
@@ -84,22 +82,23 @@ def largest_first(languages: View | None) -> list[tuple[str, int, int, float, fl
 
 def in_force(settings: Settings) -> Iterator[InForce]:
     """Each rule with its thresholds, then what is no rule's own."""
-    fields = type(settings).model_fields
+    meanings = type(settings).meanings()
     for name, value in settings:
-        if isinstance(value, BaseModel):
+        if isinstance(value, Settings):
             enabled = value.enabled if isinstance(value, Rule) else True
-            yield InForce(name, fields[name].description or "", enabled, tuple(_settings(value)))
+            yield InForce(name, meanings.get(name, ""), enabled, tuple(_settings(value)))
     yield InForce("corpus", "What is no rule's own.", True, tuple(_settings(settings)))
 
 
-def _settings(model: BaseModel) -> Iterator[Setting]:
+def _settings(model: Settings) -> Iterator[Setting]:
+    meanings = type(model).meanings()
     for key, value in model:
-        if isinstance(value, BaseModel) or key == "enabled":
+        if isinstance(value, Settings) or key == "enabled":
             continue
         field = type(model).model_fields[key]
         default = field.get_default(call_default_factory=True, validated_data={})
         changed = "" if value == default else _value(default)
-        yield Setting(key, _value(value), changed, " ".join((field.description or "").split()))
+        yield Setting(key, _value(value), changed, meanings.get(key, ""))
 
 
 def _value(value: object) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 COLUMNS: Final = ("id", "url", "date", "dump", "licence", "file_path", "form", "body", "text")
@@ -37,9 +38,13 @@ def plan_pages(path: Path, source: str, task_bytes: int) -> Iterator[Pages]:
 
 
 def read_pages(pages: Pages) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of a crawl's (or a corpus's) pages, row group by row group."""
+    """Yield the rows of a crawl's (or a corpus's) pages, row group by row group; `bytes` are the body's in UTF-8."""
     file = pq.ParquetFile(pages.path)
     columns = [name for name in COLUMNS if name in file.schema_arrow.names]
+    body = "body" if "body" in columns else "text"
     for group in pages.groups:
-        rows = file.read_row_group(group, columns=columns).to_pylist()
-        yield [{"licence": "", "form": "text", **row, "body": row.get("body", row.get("text"))} for row in rows]
+        table = file.read_row_group(group, columns=columns, use_threads=False)
+        sizes = pc.binary_length(table[body]).to_pylist()
+        for row, size in zip(rows := table.to_pylist(), sizes, strict=True):
+            row["body"], row["bytes"] = row[body], size
+        yield [{"licence": "", "form": "text", **row} for row in rows]

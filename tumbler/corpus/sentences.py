@@ -12,6 +12,7 @@ import re
 import unicodedata
 from typing import Final
 
+from tumbler.corpus.spacy_reader import read_spacy_rules
 from tumbler.corpus.splitter import english
 
 Step = tuple[tuple[int, bool], tuple[int, bool]]
@@ -37,6 +38,8 @@ def count_sentences(text: str) -> int:
 
 def _step(part: str) -> Step:
     """`part` lies between two spaces: it is empty where there are several, and may hold other white space."""
+    if _letters_without_marks().fullmatch(part):
+        return (0, False), (1, False)
     tokens = [word for run in _TOKENS.findall(part) or [" "] for word in (english()(run) if run.strip() else (run,))]
     return _walk(tokens, False), _walk(tokens, True)
 
@@ -59,8 +62,12 @@ def _is_punctuation(token: str) -> bool:
 
 
 @functools.cache
-def _marks() -> frozenset[str]:
-    english()  # loads spaCy the light way
-    from spacy.pipeline import Sentencizer
+def _letters_without_marks() -> re.Pattern[str]:
+    """Whatever words such a part has, one of them has a letter and none is a mark."""
+    others = f"[^{re.escape(''.join(_marks()))}\\s]*"
+    return re.compile(f"{others}[A-Za-z]{others}")
 
-    return frozenset(Sentencizer.default_punct_chars)
+
+@functools.cache
+def _marks() -> frozenset[str]:
+    return frozenset(read_spacy_rules().sentence_marks)

@@ -1,20 +1,21 @@
 """spaCy's English tokenizer on one run of characters without space: the same words, several times as fast.
 
 FineWeb counts words as spaCy splits them (https://spacy.io/usage/linguistic-features#how-tokenizer-works).
-The rules (prefixes, suffixes, infixes, addresses, 1,300 special cases) are spaCy's own objects; only the
-loop over them is here, and it asks a rule only where the run has a character that the rule could want.
+The rules (prefixes, suffixes, infixes, addresses, 1,300 special cases) are spaCy's own; only the loop over
+them is here, and it asks a rule only where the run has a character that the rule could want.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from string import ascii_letters
-from typing import Any, Final
+from typing import Final
+
+from tumbler.corpus.spacy_reader import read_spacy_rules
 
 Words = tuple[str, ...]
 LONGEST_SUFFIX: Final = 16
@@ -33,21 +34,22 @@ _SIMPLE: Final = re.compile(
     re.VERBOSE,
 )
 """Most runs that are not letters alone: with these, and nothing that is a special case, no rule but EDGES applies."""
-INFIX_CHARACTERS: Final = frozenset(".+-*^,:<>=/~")
-"""Every infix in ASCII holds one of these."""
+_INFIX_START: Final = re.compile(r"[.+\-*^,:<>=/~]")
+"""Every infix in ASCII begins with one of these."""
 
 
 @dataclass(frozen=True)
 class Splitter:
     """Call with a run of characters that holds no space: its words."""
 
-    special: dict[str, Words]
+    special: Mapping[str, Words]
     """Runs whose words are listed: `don't`, `p.m.`, `:)`."""
-    rows: dict[str, dict[Words, Words]]
-    """By first word: rows of words, as the affix rules alone would split them, that are a special case after all."""
+    rows: Mapping[Words, Mapping[Words, Words]]
+    """By the first two words: rows of words, as the affix rules alone would split them, that are a special case after
+    all."""
     prefix: Callable[[str], re.Match[str] | None]
     suffix: Callable[[str, int], re.Match[str] | None]
-    infixes: Callable[[str], Iterator[re.Match[str]]]
+    infix: re.Pattern[str]
     address: Callable[[str], re.Match[str] | None]
 
     def __call__(self, run: str) -> Words:
@@ -61,7 +63,7 @@ class Splitter:
         if (found := _SIMPLE.fullmatch(run)) and self.special.keys().isdisjoint(_inner(found)):
             return tuple(filter(None, found.groups()))
         words = self.by_affixes(run)
-        if len(words) == 1 or self.rows.keys().isdisjoint(words):
+        if len(words) == 1 or self.rows.keys().isdisjoint(pairwise(words)):
             return tuple(words)
         return self._with_rows(words)
 
@@ -112,18 +114,27 @@ class Splitter:
             return ()
         if (known := self.special.get(core)) is not None:
             return known
-        if core.isascii() and INFIX_CHARACTERS.isdisjoint(core):
+        is_ascii = core.isascii()
+        if is_ascii and not _INFIX_START.search(core):
             return (core,)
         if "." in core and self.address(core):
             return (core,)
-        return _cut(core, self.infixes(core))
+        return _cut(core, self._infixes(core) if is_ascii else self.infix.finditer(core))
+
+    def _infixes(self, core: str) -> Iterator[re.Match[str]]:
+        """Of a core in ASCII. Asked at the few places that could begin one, the long expression is soon done."""
+        end = 0
+        for start in _INFIX_START.finditer(core):
+            if start.start() >= end and (found := self.infix.match(core, start.start())):
+                yield found
+                end = found.end()
 
     def _with_rows(self, words: list[str]) -> Words:
         """Rows among the words that are special cases become what is listed; of overlapping ones the longest."""
         found = [
             (len(row), -start, listed)
-            for start, word in enumerate(words)
-            for row, listed in self.rows.get(word, {}).items()
+            for start, pair in enumerate(pairwise(words))
+            for row, listed in self.rows.get(pair, {}).items()
             if tuple(words[start : start + len(row)]) == row
         ]
         chosen: dict[int, tuple[int, Words]] = {}
@@ -167,32 +178,14 @@ def _replaced(words: list[str], chosen: dict[int, tuple[int, Words]]) -> Iterato
 @functools.cache
 def english() -> Splitter:
     """The rules of `spacy.blank("en")`."""
-    tokenizer = _spacy_tokenizer()
-    special = {run: tuple(word[65] for word in words) for run, words in tokenizer.rules.items()}
-    rules = tokenizer.prefix_search, tokenizer.suffix_search, tokenizer.infix_finditer, tokenizer.url_match
-    plain = Splitter({}, {}, *rules)
-    rows: dict[str, dict[Words, Words]] = {}
-    for run, words in special.items():
-        if tokenizer.find_prefix(run) or tokenizer.find_infix(run) or tokenizer.find_suffix(run):
+    rules = read_spacy_rules()
+    prefix, suffix, infix = re.compile(rules.prefix), re.compile(rules.suffix), re.compile(rules.infix)
+    searches = prefix.search, suffix.search, infix, re.compile(rules.address).match
+    plain = Splitter({}, {}, *searches)
+    rows: dict[Words, dict[Words, Words]] = {}
+    for run, words in rules.special.items():
+        if prefix.search(run) or infix.search(run) or suffix.search(run):
             row = tuple(plain.by_affixes(run))
-            rows.setdefault(row[0], {})[row] = words
-    return Splitter(special, rows, *rules)
-
-
-def _spacy_tokenizer() -> Any:
-    with _without("torch", "tensorflow", "mxnet", "cupy"):
-        import spacy
-
-        return spacy.blank("en").tokenizer
-
-
-@contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """spaCy's neural part would load these if it could (200 MB, 2 s); its tokenizer needs none of them."""
-    hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
+            if row != words:
+                rows.setdefault(row[:2], {})[row] = words
+    return Splitter(rules.special, rows, *searches)

@@ -25,7 +25,7 @@ BEHIND: Final = ("c4", "c4_paragraphs", "fineweb_quality")
 """Rules with statistics that stand behind it."""
 MEASURED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "language": frozenset({"characters"}),
+        "language": frozenset({"characters", "early"}),
         "gopher_quality": frozenset({"stop_words"}),
         "c4": frozenset({"enabled", "max_word_length", "remove_citations", "require_end_mark", "min_words_per_line",
                          "ban_lorem_ipsum", "remove_javascript", "ban_curly_brackets", "remove_policies"}),

@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from typing import Final
-
-import tldextract
+from typing import TYPE_CHECKING, Final
 
 from tumbler.corpus.blocklist import Blocklist
 from tumbler.corpus.rule import Rule
+
+if TYPE_CHECKING:
+    from tldextract import TLDExtract
 
 _SEPARATORS = re.compile(r"[^a-zA-Z0-9]+")
 _SCHEME = re.compile(r"[a-z]+://(?:www\.)?", re.I)
@@ -95,6 +96,8 @@ def _normalised(words: tuple[str, ...]) -> frozenset[str]:
 
 
 @functools.cache
-def _extractor() -> tldextract.TLDExtract:
+def _extractor() -> TLDExtract:
     """The public suffix list that ships with the library: no download, no cache."""
+    import tldextract  # loads requests; only runs with lists of domains need it
+
     return tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())

@@ -1,8 +1,8 @@
 """A page through all rules that look at it alone, in FineWeb's order.
 
 `judge` is what stands before deduplication, `refine` what stands behind it. Both are asked in one pass over the
-pages; what `refine` says counts only for a document that no earlier one repeats. `read`, `told` and `weighed` are
-judge's three parts: asked for many pages at a time, each finds its tables in the processor's cache.
+pages; what `refine` says counts only for a document that no earlier one repeats. `admitted`, `read`, `told` and
+`weighed` are judge's parts.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class Verdict:
     """Of languages, best first."""
     prose: Prose | None = None
     """The text and its words."""
+    sampled: bool = False
+    """Whether the text is only a sample of the page's."""
 
     @property
     def language(self) -> str:
@@ -87,17 +89,29 @@ class Refined:
 
 
 def judge(rules: PageRules, references: References, url: str, body: str, form: Literal["html", "text"]) -> Verdict:
-    return weighed(rules, told(rules, read(rules, references, url, body, form)))
+    return weighed(rules, told(rules, read(rules, admitted(rules, references, url, body, form), body, form)))
 
 
-def read(rules: PageRules, references: References, url: str, body: str, form: Literal["html", "text"]) -> Verdict:
-    """The page's text, unless its URL or its form speaks against it."""
+def admitted(rules: PageRules, references: References, url: str, body: str, form: Literal["html", "text"]) -> Verdict:
+    """Unless its URL, its size or its first paragraphs speak against a page, it is worth reading."""
     if rules.url_filter.enabled and (reason := rules.url_filter(url, references.blocklist)):
         return Verdict(reason)
     if reason := rules.extraction.refuse(body, form):
         return Verdict(reason)
-    text = rules.extraction(body, form)
-    return Verdict(None, text) if text else Verdict("extraction:empty")
+    if form == "html" and rules.language.enabled and (foreign := rules.language.foresee(body)):
+        sample, scores = foreign
+        return Verdict(rules.language(scores), sample, scores, sampled=True)
+    return Verdict(None)
+
+
+def read(rules: PageRules, verdict: Verdict, body: str, form: Literal["html", "text"], always: bool = False) -> Verdict:
+    """With the page's text; `always`: instead of a sample, too."""
+    if verdict.reason is None:
+        text = rules.extraction(body, form)
+        return Verdict(None, text) if text else Verdict("extraction:empty")
+    if always and verdict.sampled:
+        return Verdict(verdict.reason, rules.extraction(body, form), verdict.scores)
+    return verdict
 
 
 def told(rules: PageRules, verdict: Verdict) -> Verdict:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumbler.corpus.marks import symbols
+from tumbler.corpus.spelling import word_hashes
 from tumbler.corpus.splitter import Words, english
 
 MOST_RUNS: Final = 1 << 18
@@ -39,6 +40,8 @@ class Lexicon:
         """Whether it is punctuation only."""
         self.lettered = np.empty(1 << 12, np.bool_)
         """Whether it has a letter."""
+        self.hash = np.empty(1 << 12, np.uint64)
+        """Of its spelling."""
 
     @property
     def full(self) -> bool:
@@ -65,10 +68,11 @@ class Lexicon:
         """Work out what the rules ask of the words from number `known` on."""
         words = self.names[known:]
         if len(self.names) > len(self.length):
-            for name in ("length", "symbol", "lettered"):
+            for name in ("length", "symbol", "lettered", "hash"):
                 old = getattr(self, name)
                 setattr(self, name, np.resize(old, max(2 * len(old), len(self.names))))
         self.length[known : len(self.names)] = list(map(len, words))
+        self.hash[known : len(self.names)] = word_hashes(words)
         self.symbol[known : len(self.names)] = list(map(symbols().issuperset, words))
         self.lettered[known : len(self.names)] = [word.isalpha() or any(map(str.isalpha, word)) for word in words]
 
@@ -119,9 +123,9 @@ class Prose:
         return np.concatenate([[0], np.cumsum(self.lengths)])
 
     @property
-    def spelling(self) -> str:
-        """The words, written without space between them."""
-        return "".join(self.text.split())
+    def hashes(self) -> NDArray[np.uint64]:
+        """(words,) of each word's spelling."""
+        return self._look_up("hash")
 
     def _look_up(self, name: str) -> NDArray[Any]:
         ids = self.ids  # first: it may make the lexicon's arrays grow

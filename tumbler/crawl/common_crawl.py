@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from tumbler.crawl.http_client import HTTP
+from tumbler.crawl.http import HTTP
 from tumbler.errors import UserError
 from tumbler.recipe import Settings
 

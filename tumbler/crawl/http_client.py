@@ -22,13 +22,12 @@ from urllib.parse import urljoin
 import requests
 import urllib3
 from filelock import FileLock
-from pydantic import Field
 
 from tumbler import __version__
 from tumbler.crawl.gate_client import Gate
+from tumbler.crawl.http import HTTP
 from tumbler.crawl.partial_writer import Changed, Partial, Version
 from tumbler.errors import Failure, UserError
-from tumbler.recipe import Settings
 
 AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that a later try may not meet. 416 is handled by itself."""
@@ -42,23 +41,6 @@ PROGRESS: Final = 1 << 20
 SLOWEST: Final = 1000
 """Bytes a second."""
 BLOCK: Final = 1 << 16
-
-
-class HTTP(Settings):
-    """How politely and how patiently files are fetched."""
-
-    connections: int = Field(default=4, ge=1)
-    """Requests under way at the same time, over all workers together."""
-    delay: float = Field(default=1.0, ge=0)
-    """Seconds at least between the starts of two requests, over all workers together."""
-    tries: int = Field(default=20, ge=1)
-    """Tries in a row that bring less than 1 MiB, after which a file is given up."""
-    backoff: float = Field(default=1.0, ge=0)
-    """Seconds before the second try; twice as long before each further one, up to a minute; a third of it is chance."""
-    timeout: float = Field(default=60.0, gt=0)
-    """Seconds of silence, or of fewer than 1,000 bytes a second, after which a try is broken off."""
-    patience: float = Field(default=900.0, ge=0)
-    """Seconds that a busy server may ask us to wait (Retry-After); is it longer, the run ends and says so."""
 
 
 class NotThere(UserError):

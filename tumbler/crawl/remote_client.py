@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from tumbler.crawl.http_client import HTTP, Client
+from tumbler.crawl.http import HTTP
 from tumbler.crawl.sources import WEB
 
 MAX_FILE: Final = 1 << 40
@@ -27,6 +27,8 @@ MAX_FILE: Final = 1 << 40
 def opened(path: str, downloads: Path) -> Iterator[BinaryIO]:
     """The file of a path or URL, seekable. Copies lie in the folder `downloads`."""
     if path.startswith(WEB):
+        from tumbler.crawl.http_client import Client  # loads requests, which most runs need not
+
         copy = downloads / hashlib.sha256(path.encode()).hexdigest()[:32]
         Client(HTTP(), downloads / "http").download(path, copy, MAX_FILE)
         with copy.open("rb") as file:

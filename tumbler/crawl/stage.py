@@ -15,16 +15,13 @@ from pydantic import JsonValue
 from tumbler.artifact import Outcome, Work, replacing
 from tumbler.crawl.code_files import Code
 from tumbler.crawl.common_crawl import CommonCrawl
-from tumbler.crawl.common_crawl_client import fetch_listing, read_remote, remote_shards
 from tumbler.crawl.file_readers import read_shard
-from tumbler.crawl.http_client import Client
 from tumbler.crawl.outlinks import Outlinks, PageSet, only_listed
 from tumbler.crawl.outlinks_reader import read_outlinks
 from tumbler.crawl.page_writer import read_counts, write_pages
 from tumbler.crawl.pages import Counts
 from tumbler.crawl.sources import Reading, Shard, Source, plan
 from tumbler.crawl.website import Website
-from tumbler.crawl.website_client import fetch_site
 from tumbler.errors import UserError
 from tumbler.recipe import Settings
 from tumbler.views import Funnel, Table
@@ -107,6 +104,9 @@ def _page_files(work: Work) -> Iterator[Path]:
 def _read_snapshot(
     settings: CommonCrawl, seed: int, work: Work, read: Callable[[tuple[Shard, Path]], Counts]
 ) -> list[Counts]:
+    from tumbler.crawl.common_crawl_client import fetch_listing, read_remote, remote_shards
+    from tumbler.crawl.http_client import Client  # loads requests, which most runs need not
+
     client = Client(settings.http, work.path / "resume/http")
     paths = fetch_listing(settings, seed, client, work.path / "resume")
     with work.file("paths.txt") as file:
@@ -118,6 +118,8 @@ def _read_snapshot(
 
 def _crawl_site(site: Website, max_page_bytes: int, work: Work) -> dict[str, int]:
     """Fetch the site's pages into warc/; returns how often what happened."""
+    from tumbler.crawl.website_client import fetch_site  # loads requests
+
     tally: dict[str, int] = {}
 
     def pages() -> Iterator[int]:

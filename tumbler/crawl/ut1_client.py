@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from tumbler.artifact import replacing
-from tumbler.crawl.http_client import HTTP, Client
+from tumbler.crawl.http import HTTP
+from tumbler.crawl.http_client import Client
 from tumbler.errors import UserError
 
 HOME: Final = "https://dsi.ut-capitole.fr/blacklists/download"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
+from tumbler.imports import spare_pandas
+
 
 @dataclass(frozen=True)
 class Done:
@@ -84,6 +86,7 @@ def perform(call: bytes) -> bytes:
 def _loaded(function: bytes) -> Callable[[Any], Any]:
     """Kept from one item of a map to the next, with all that the function's values have cached."""
     loaded: Callable[[Any], Any] = pickle.loads(function)
+    spare_pandas()
     return loaded
 
 
