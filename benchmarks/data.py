@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -64,7 +65,8 @@ def compare(files: list[str], mode: str, repeat: int) -> None:
 
 def run(part: str, files: list[str], mode: str, out: str) -> dict[str, Any]:
     command = [sys.executable, __file__, *files, "--mode", mode, "--part", part, "--out", out]
-    done = subprocess.run(command, capture_output=True, text=True)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as installed
+    done = subprocess.run(command, capture_output=True, text=True, env=kept)
     if done.returncode:
         sys.exit(f"{part}: {done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

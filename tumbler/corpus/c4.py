@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,19 +69,26 @@ class C4Quality(Rule):
     min_sentences: int = 5
     """Drop a page with fewer sentences in the lines that stay."""
 
-    def __call__(self, text: str) -> C4Text:
+    def __call__(self, text: str, exact: bool = False) -> C4Text:
+        """Unless `exact`, sentences are only counted where they decide."""
         suspect = _is_suspect(text)
         kept: list[str] = []
         removed: Counter[str] = Counter()
         for whole in text.splitlines():
             line, fault = self._look(whole.strip(), suspect)
             if fault in _PAGE_FAULTS:
-                return C4Text(sum(map(count_sentences, kept)), fault, text, dict(removed))
+                return C4Text(self._sentences(kept, exact), fault, text, dict(removed))
             if fault is None:
                 kept.append(line)
             else:
                 removed[fault] += 1
-        return C4Text(sum(map(count_sentences, kept)), None, "\n".join(kept).strip(), dict(removed))
+        return C4Text(self._sentences(kept, exact), None, "\n".join(kept).strip(), dict(removed))
+
+    def _sentences(self, lines: Sequence[str], exact: bool) -> int:
+        """At least so many: each line has one."""
+        if len(lines) >= self.min_sentences and not exact:
+            return len(lines)
+        return sum(map(count_sentences, lines))
 
     def judge(self, found: C4Statistics) -> str | None:
         if found.banned:

@@ -40,7 +40,7 @@ class FineWebQuality(Rule):
     """Most line breaks a word: above, the page is a list (only in FineWeb's code)."""
 
     def __call__(self, prose: Prose) -> str | None:
-        return self.judge(measure(prose, self.short_line_characters))
+        return self.judge(measure(prose, self.short_line_characters, self.max_newlines_per_word))
 
     def judge(self, found: LineStatistics) -> str | None:
         rules = (
@@ -53,7 +53,8 @@ class FineWebQuality(Rule):
         return next((f"fineweb_quality:{name}" for name, broken in rules if broken), None)
 
 
-def measure(prose: Prose, short_line_characters: int) -> LineStatistics:
+def measure(prose: Prose, short_line_characters: int, enough: float = 0.0) -> LineStatistics:
+    """`enough`: line breaks a word that are surely not above this may be given as 0; then no word is split."""
     text = prose.text
     lines = [line for line in text.split("\n") if not line.isspace() and line]
     if not lines:
@@ -64,5 +65,5 @@ def measure(prose: Prose, short_line_characters: int) -> LineStatistics:
         end_marks=sum(line[-1] in marks for line in lines) / len(lines),
         short_lines=sum(len(line) <= short_line_characters for line in lines) / len(lines),
         duplicate_characters=duplicates(lines)[1] / (len(text) - newlines),
-        newlines_per_word=newlines / len(prose.words),
+        newlines_per_word=0.0 if newlines <= enough * len(text.split()) else newlines / len(prose),
     )

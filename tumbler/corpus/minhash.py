@@ -18,8 +18,8 @@ from tumbler.corpus.rule import Rule
 
 PRIME: Final = np.uint64((1 << 61) - 1)
 """A Mersenne prime: h -> (a h + b) mod p permutes the hashes."""
-BLOCK: Final = 128
-"""Shingles permuted at a time: 128 x 112 hashes stay in the processor's cache."""
+BLOCK: Final = 256
+"""Shingles permuted at a time: 256 x 112 hashes stay in the processor's cache."""
 
 
 class MinHash(Rule):

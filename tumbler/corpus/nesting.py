@@ -20,7 +20,7 @@ def is_deep(html: str, limit: int) -> bool:
     """Whether tags are nested deeper than `limit`. They are only counted where samples of the page have many more
     opening than closing ones, and it has so many: one search through all pages would cost a tenth of their
     extraction."""
-    return _sampled_depth(html) > limit and html.count("<") > limit and depth(html) > limit
+    return _sampled_depth(html) > limit and html.count("<") - html.count("</") > limit and depth(html) > limit
 
 
 def depth(html: str) -> int:

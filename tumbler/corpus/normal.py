@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tumbler.corpus.marks import PUNCTUATION, characters
 from tumbler.corpus.splitter import english
-from tumbler.corpus.words import MOST_CHARACTERS, MOST_RUNS
+from tumbler.corpus.words import Memory
 
 MARKS: Final = "!\"'(),-.:;?[]{}"
 """Some of the punctuation, for most runs are letters between a few of these."""
@@ -35,7 +35,10 @@ class Normal:
     @cached_property
     def joined(self) -> bytes:
         """The words, a space behind each."""
-        return _memory().joined(self.text)
+        joined = b"".join(map(_memory().__getitem__, self.text.split()))
+        if _memory().full:
+            _memory.cache_clear()
+        return joined
 
     @cached_property
     def ends(self) -> NDArray[np.int64]:
@@ -52,24 +55,6 @@ class Normal:
         return np.fromiter((digest(joined[start:end]) for start, end in spans), np.uint64, count)
 
 
-class Memory:
-    """Runs of characters and what becomes of them."""
-
-    def __init__(self) -> None:
-        self.runs: dict[str, bytes] = {}
-        self.characters = 0
-
-    def joined(self, text: str) -> bytes:
-        runs = text.split()
-        for run in set(runs).difference(self.runs):
-            self.runs[run] = " ".join([*normalised(run), ""]).encode()
-            self.characters += len(run)
-        joined = b"".join(map(self.runs.__getitem__, runs))
-        if len(self.runs) > MOST_RUNS or self.characters > MOST_CHARACTERS:
-            self.runs, self.characters = {}, 0
-        return joined
-
-
 def normalised(run: str) -> list[str]:
     """The normalised words of one run of characters without space."""
     bare = run.strip(MARKS)
@@ -82,8 +67,8 @@ def normalised(run: str) -> list[str]:
 
 
 @functools.cache
-def _memory() -> Memory:
-    return Memory()
+def _memory() -> Memory[bytes]:
+    return Memory(lambda run: " ".join([*normalised(run), ""]).encode())
 
 
 @functools.cache

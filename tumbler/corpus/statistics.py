@@ -49,7 +49,7 @@ class LanguageStatistics:
 def measure(rules: PageRules, text: str, scores: Mapping[str, float]) -> dict[str, Any]:
     """By rule, what it finds in a text that has words; `scores` is what the language filter found."""
     prose = Prose(text)
-    refined = rules.c4(text)
+    refined = rules.c4(text, exact=True)
     left = refined.text if rules.c4.enabled else text
     return {
         "language": LanguageStatistics(tuple(scores), tuple(scores.values())),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +19,37 @@ from tumbler.corpus.marks import symbols
 from tumbler.corpus.spelling import word_hashes
 from tumbler.corpus.splitter import Words, english
 
+V = TypeVar("V")
 MOST_RUNS: Final = 1 << 18
 """Runs remembered; then a new lexicon is begun. With their words about 100 MB."""
 MOST_CHARACTERS: Final = 1 << 24
 """Characters in the remembered runs: hostile text has long ones."""
 
 
+class Memory(dict[str, V]):
+    """Runs of characters without space, and what becomes of each: worked out when it is first asked for."""
+
+    def __init__(self, work_out: Callable[[str], V]) -> None:
+        self.work_out = work_out
+        self.characters = 0
+
+    def __missing__(self, run: str) -> V:
+        found = self[run] = self.work_out(run)
+        self.characters += len(run)
+        return found
+
+    @property
+    def full(self) -> bool:
+        return len(self) > MOST_RUNS or self.characters > MOST_CHARACTERS
+
+
 class Lexicon:
     """Words by number. Arrays are indexed by a word's number; they only ever grow."""
 
     def __init__(self, split: Callable[[str], Words]) -> None:
-        self.split = split
-        self.runs: dict[str, tuple[int, ...]] = {}
-        self.numbers: dict[str, int] = {}
         self.names: list[str] = []
-        self.characters = 0
+        self.numbers = Memory(self._new)
+        self.runs = Memory(lambda run: tuple(map(self.numbers.__getitem__, split(run))))
         self.length = np.empty(1 << 12, np.int64)
         """Characters of the word."""
         self.symbol = np.empty(1 << 12, np.bool_)
@@ -43,26 +59,17 @@ class Lexicon:
         self.hash = np.empty(1 << 12, np.uint64)
         """Of its spelling."""
 
-    @property
-    def full(self) -> bool:
-        return len(self.runs) > MOST_RUNS or self.characters > MOST_CHARACTERS
-
     def ids(self, text: str) -> NDArray[np.int64]:
         """(words,) the number of each word of the text, in order."""
-        runs, known = text.split(), len(self.names)
-        for run in set(runs).difference(self.runs):
-            self.runs[run] = tuple(map(self._number, self.split(run)))
-            self.characters += len(run)
+        known = len(self.names)
+        ids = np.fromiter(chain.from_iterable(map(self.runs.__getitem__, text.split())), np.int64)
         if len(self.names) > known:
             self._describe(known)
-        return np.fromiter(chain.from_iterable(map(self.runs.__getitem__, runs)), np.int64)
+        return ids
 
-    def _number(self, word: str) -> int:
-        number = self.numbers.get(word)
-        if number is None:
-            number = self.numbers[word] = len(self.names)
-            self.names.append(word)
-        return number
+    def _new(self, word: str) -> int:
+        self.names.append(word)
+        return len(self.names) - 1
 
     def _describe(self, known: int) -> None:
         """Work out what the rules ask of the words from number `known` on."""
@@ -82,7 +89,7 @@ _current: list[Lexicon] = []
 
 def lexicon() -> Lexicon:
     """This process's lexicon of English words; a fresh one when the last is full."""
-    if not _current or _current[0].full:
+    if not _current or _current[0].runs.full:
         _current[:] = [Lexicon(english())]
     return _current[0]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,7 +31,7 @@ def write_pages(records: Iterable[Page | Dropped], path: Path) -> Counts:
     licences: Counter[str] = Counter()
     rows: list[Page] = []
     kept = size = 0
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer, Packer(writer) as packer:
         for record in records:
             if isinstance(record, Dropped):
                 dropped[record.reason] += 1
@@ -38,13 +40,38 @@ def write_pages(records: Iterable[Page | Dropped], path: Path) -> Counts:
             licences[record.licence if record.licence in licences or len(licences) < MAX_LICENCES else OTHER] += 1
             rows.append(record)
             if size >= ROW_GROUP_BYTES:
-                writer.write_table(_table(rows))
+                packer.write(_table(rows))
                 rows, size = [], 0
-        writer.write_table(_table(rows))
+        packer.write(_table(rows))
+        packer.finish()
         del licences[""]
         counts = Counts(kept + dropped.total(), kept, dict(sorted(dropped.items())), dict(sorted(licences.items())))
         writer.add_key_value_metadata({COUNTS_KEY: json.dumps(asdict(counts))})
     return counts
+
+
+class Packer:
+    """Packs one table while the caller reads pages for the next."""
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self.writer = writer
+        self.thread = ThreadPoolExecutor(1)
+        self.pending: Future[None] | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Raises what the packing of the table before raised."""
+        self.finish()
+        self.pending = self.thread.submit(self.writer.write_table, table)
+
+    def finish(self) -> None:
+        if self.pending is not None:
+            self.pending.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.thread.shutdown()
 
 
 def read_counts(path: Path) -> Counts:
