@@ -5,8 +5,8 @@
 
 Modes: `full`, each with its own extractor (ours resiliparse, datatrove's trafilatura); `trafilatura`, the same
 extractor in both; `text`, from texts extracted beforehand, the same for both. Both run FineWeb's rules and write
-deduplicated Parquet, in one process at a time, start-up included. Each run is a process of its own; the two take
-turns. Needs `datatrove[processing]`, `warcio`, `faust-cchardet`, `python-magic` and `orjson`.
+deduplicated Parquet, with one worker. Each run is a command of its own, timed from its start to its end; the two
+take turns. Needs `datatrove[processing]`, `warcio`, `faust-cchardet`, `python-magic` and `orjson`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ MODES = ("full", "trafilatura", "text")
 def main() -> None:
     options = _options()
     if options.part:
-        seconds, found = PARTS[options.part](options.files, options.mode, Path(options.out))
+        found = PARTS[options.part](options.files, options.mode, Path(options.out))
         peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        print(json.dumps({"seconds": seconds, "peak_mb": peak / 1024, **found}))
+        print(json.dumps({"peak_mb": peak / 1024, **found}))
         return
     for mode in options.mode.split(","):
         compare(options.files, mode, options.repeat)
@@ -66,11 +66,12 @@ def compare(files: list[str], mode: str, repeat: int) -> None:
 def run(part: str, files: list[str], mode: str, out: str) -> dict[str, Any]:
     command = [sys.executable, __file__, *files, "--mode", mode, "--part", part, "--out", out]
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as installed
+    begun = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env=kept)
+    seconds = time.perf_counter() - begun
     if done.returncode:
         sys.exit(f"{part}: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return {"seconds": seconds, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def shown(mode: str, runs: dict[str, list[dict[str, Any]]]) -> None:
@@ -100,8 +101,8 @@ def _cells(cells: list[float] | None, width: int) -> str:
     return f"{seconds:{width}.2f}{int(items):8,}{1000 * seconds / max(items, 1):9.3f}"
 
 
-def ours(files: list[str], mode: str, out: Path, workers: int = 1) -> tuple[float, dict[str, Any]]:
-    from tumbler.pipeline import run_recipe, settings_of
+def ours(files: list[str], mode: str, out: Path, workers: int = 1) -> dict[str, Any]:
+    from tumbler.pipeline import executor_of, run_recipe, settings_of
     from tumbler.recipe import from_table
 
     extraction = {"method": "trafilatura"} if mode == "trafilatura" else {}
@@ -112,13 +113,13 @@ def ours(files: list[str], mode: str, out: Path, workers: int = 1) -> tuple[floa
             {"name": "corpus", "stage": "corpus", "inputs": ["crawl"], "extraction": extraction},
         ],
     }
-    begun = time.perf_counter()
-    _, corpus = run_recipe(from_table(recipe, "benchmark", [], settings_of), out)
+    with executor_of(recipe, out) as executor:
+        _, corpus = run_recipe(from_table(recipe, "benchmark", [], settings_of), out, executor=executor)
     facts = corpus.artifact.facts
-    return time.perf_counter() - begun, {"pages": facts["read"], "documents": facts["documents"]}
+    return {"pages": facts["read"], "documents": facts["documents"]}
 
 
-def datatrove(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, Any]]:
+def datatrove(files: list[str], mode: str, out: Path) -> dict[str, Any]:
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter
     from datatrove.pipeline.dedup import MinhashDedupSignature as Signature
@@ -154,17 +155,15 @@ def datatrove(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, 
         [MinhashDedupCluster(f"{out}/buckets", f"{out}/remove")],
         [kept, MinhashDedupFilter(f"{out}/remove"), PIIFormatter(), ParquetWriter(f"{out}/final")],
     ]
-    begun = time.perf_counter()
     stats = []
     for number, stage in enumerate(stages):
         tasks = 14 if number == 2 else 1
         executor = LocalPipelineExecutor(stage, tasks=tasks, workers=1, logging_dir=f"{out}/logs{number}")
         stats.append(executor.run())
-    seconds = time.perf_counter() - begun
     import pyarrow.parquet as pq
 
     documents = sum(pq.read_metadata(path).num_rows for path in (out / "final").glob("*.parquet"))
-    return seconds, {"pages": 0, "documents": documents, "steps": dict(_their_steps(stats))}
+    return {"pages": 0, "documents": documents, "steps": dict(_their_steps(stats))}
 
 
 class Lid176:
@@ -202,7 +201,7 @@ def _their_steps(stats: list[Any]) -> Iterator[tuple[str, list[float]]]:
                     yield name, [step.time_stats.total, step.time_stats.n or 1]
 
 
-def texts(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, Any]]:
+def texts(files: list[str], mode: str, out: Path) -> dict[str, Any]:
     """Write the texts of all pages, extracted by resiliparse, as JSON lines that both can read."""
     from tumbler.corpus.extraction import Extraction
 
@@ -213,7 +212,7 @@ def texts(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, Any]
                 file.write(
                     json.dumps({"text": text, "id": page.id, "url": page.url, "metadata": {"url": page.url}}) + "\n"
                 )
-    return 0.0, {}
+    return {}
 
 
 def _pages(files: list[str]) -> Iterator[Any]:
@@ -232,7 +231,7 @@ def _pages(files: list[str]) -> Iterator[Any]:
                         yield record
 
 
-def steps(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, Any]]:
+def steps(files: list[str], mode: str, out: Path) -> dict[str, Any]:
     """Each of our steps by itself, over the pages that come to it."""
     from tumbler.corpus.blocklist import Blocklist
     from tumbler.corpus.stage import CorpusSettings
@@ -271,10 +270,10 @@ def steps(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, Any]
         if rules.c4.judge(refined) or timed("fineweb quality", rules.fineweb_quality, Prose(refined.text)):
             continue
         timed("pii", rules.pii, refined.text)
-    return 0.0, {"steps": found}
+    return {"steps": found}
 
 
-def limits(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, Any]]:
+def limits(files: list[str], mode: str, out: Path) -> dict[str, Any]:
     """What no program can do without: to inflate the files, to parse the pages."""
     import gzip
 
@@ -291,10 +290,10 @@ def limits(files: list[str], mode: str, out: Path) -> tuple[float, dict[str, Any
     for page in pages:
         HTMLTree.parse(page.body)
     parse = time.perf_counter() - begun
-    return 0.0, {"steps": {"inflate": [inflate, len(pages)], "parse HTML": [parse, len(pages)]}}
+    return {"steps": {"inflate": [inflate, len(pages)], "parse HTML": [parse, len(pages)]}}
 
 
-PARTS: dict[str, Callable[[list[str], str, Path], tuple[float, dict[str, Any]]]] = {
+PARTS: dict[str, Callable[[list[str], str, Path], dict[str, Any]]] = {
     "ours": ours,
     "ours2": lambda files, mode, out: ours(files, mode, out, workers=2),
     "datatrove": datatrove,

@@ -88,12 +88,14 @@ def run(
     from tumbler import recipe as recipes
 
     path = recipes.find(recipe)
-    parsed = recipes.load(path, sets or [], pipeline.settings_of)
+    raw = recipes.read(path, sets or [])
     folder = out or Path("runs") / path.stem
     finished = []
-    for step in pipeline.run_recipe(parsed, folder, to, fork, redo):
-        finished.append(step.artifact)
-        show.step_done(step.step.name, step.artifact, step.fresh)
+    with pipeline.executor_of(raw, folder) as executor:
+        parsed = recipes.from_table(raw, path.name, (), pipeline.settings_of)
+        for step in pipeline.run_recipe(parsed, folder, to, fork, redo, executor):
+            finished.append(step.artifact)
+            show.step_done(step.step.name, step.artifact, step.fresh)
     show.run_done(finished, _program())
 
 

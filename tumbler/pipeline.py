@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from tumbler import artifact
 from tumbler.artifact import Artifact, Outcome, Work
@@ -23,6 +23,9 @@ from tumbler.recipe import Recipe, Settings, Step, nearest, validate
 
 STAGES: Final = ("almanac", "crawl", "corpus", "tokens", "pretrain", "sft", "eval")
 """In the order in which the data flows. Each is `tumbler/<name>/stage.py` with a function `run`."""
+
+SPREAD: Final = ("crawl", "corpus")
+"""Stages that give work to the executor as soon as they begin."""
 
 Run = Callable[[Settings, Work], Outcome]
 
@@ -49,8 +52,23 @@ def settings_of(stage: str) -> type[Settings]:
     return settings_class
 
 
+def executor_of(raw: Mapping[str, Any], out: Path) -> Executor:
+    """The executor of a recipe's tables. Its workers load the stages that spread their work while the caller does."""
+    executor = Executor.of(validate(ExecutorSettings, raw.get("executor", {}), "executor"), out)
+    stages = [str(step.get("stage")) for step in raw.get("step", ()) if isinstance(step, Mapping)]
+    modules = [f"tumbler.{stage}.stage" for stage in SPREAD if stage in stages]
+    if modules:
+        executor.prepare(modules)
+    return executor
+
+
 def run_recipe(
-    recipe: Recipe, out: Path, to: str | None = None, fork: Path | None = None, redo: str | None = None
+    recipe: Recipe,
+    out: Path,
+    to: str | None = None,
+    fork: Path | None = None,
+    redo: str | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Finished]:
     """Run the steps of `recipe` into `out`/<step>, one Finished each, up to and including the step `to`.
 
@@ -59,7 +77,7 @@ def run_recipe(
     """
     last = len(recipe.steps) if to is None else _position(recipe.steps, to) + 1
     done = _forked(fork, recipe) if fork else {}
-    executor = Executor.of(validate(ExecutorSettings, recipe.executor, "executor"), out)
+    executor = executor or Executor.of(validate(ExecutorSettings, recipe.executor, "executor"), out)
     if redo is not None:
         for step in recipe.steps[_position(recipe.steps, redo) :]:
             artifact.discard(out / step.name)

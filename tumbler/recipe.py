@@ -101,11 +101,18 @@ def _shipped() -> list[Path]:
 
 def load(path: Path, overrides: Iterable[str], settings_of: Callable[[str], type[Settings]]) -> Recipe:
     """Read a recipe and apply `STEP.KEY=VALUE` overrides (VALUE in TOML's syntax)."""
+    return from_table(read(path, overrides), path.name, (), settings_of)
+
+
+def read(path: Path, overrides: Iterable[str]) -> dict[str, Any]:
+    """A recipe's tables with the overrides in them, not looked at yet."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = {"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path.name}: not valid TOML: {error}") from error
-    return from_table({"name": path.stem, **raw}, path.name, overrides, settings_of)
+    for override in overrides:
+        _override(raw, override)
+    return raw
 
 
 def from_table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,7 +43,8 @@ class Executor:
     def __init__(self, workers: int | None = None, retries: int = 3, start: Callable[[], Pool] | None = None) -> None:
         """`workers` processes (None: one a core), or the pool that `start` starts."""
         self.retries = retries
-        self._start = start or partial(ProcessPool, workers or available_cores())
+        self._local, self._workers = start is None, workers or available_cores()
+        self._start = start or partial(ProcessPool, self._workers)
         self._pool: Pool | None = None
         self._mapping = False
 
@@ -63,6 +64,12 @@ class Executor:
             return RayPool(settings.workers, settings.address, shared)
 
         return cls(retries=settings.retries, start=start)
+
+    def prepare(self, modules: Sequence[str]) -> None:
+        """Have workers on this machine start, and load these modules while the caller does something else."""
+        if self._local and self._pool is None:
+            self._pool = pool = ProcessPool(self._workers)
+            pool.prepare(modules)
 
     def __enter__(self) -> Self:
         return self

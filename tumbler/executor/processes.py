@@ -7,12 +7,13 @@ stay, with what they have imported, for all maps of the run.
 from __future__ import annotations
 
 import gc
+import importlib
 import multiprocessing
 import os
 import pickle
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -23,6 +24,8 @@ from tumbler.executor.calls import Answer, Lost, perform
 IDLE_SECONDS: Final = 30.0
 """A worker without work for so long ends, and gives its memory to the stages that compute on their own."""
 JOIN_SECONDS: Final = 10.0
+PREPARED: Final = 2
+"""Workers that are started before there is work; the others when they find some."""
 
 
 def available_cores() -> int:
@@ -36,10 +39,10 @@ class Worker:
     connection: Connection
 
     @classmethod
-    def start(cls, idle_seconds: float) -> Worker:
+    def start(cls, idle_seconds: float, modules: Sequence[str] = ()) -> Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, idle_seconds), daemon=True)
+        process = context.Process(target=serve, args=(theirs, idle_seconds, modules), daemon=True)
         process.start()
         theirs.close()
         return cls(process, ours)
@@ -77,6 +80,10 @@ class ProcessPool:
         self._idle_seconds = idle_seconds
         self._idle: list[Worker] = []
         self._busy: dict[int, Worker] = {}
+
+    def prepare(self, modules: Sequence[str]) -> None:
+        """Start some workers now, and let them load what they will need."""
+        self._idle += [Worker.start(self._idle_seconds, modules) for _ in range(min(self.slots, PREPARED))]
 
     def submit(self, ticket: int, call: bytes) -> None:
         for worker in self._idlers():
@@ -134,11 +141,13 @@ def _ending(code: int | None) -> str:
     return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def serve(connection: Connection, idle_seconds: float) -> None:
+def serve(connection: Connection, idle_seconds: float, modules: Sequence[str]) -> None:
     """A worker's life: a call, its answer, the next call; until the pipe is closed or nothing comes for long."""
     gc.set_threshold(100_000, 50, 50)  # workers hold large tables that are no garbage; looking for some took 4 %
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver stops its workers
     _die_with_parent()
+    for module in modules:
+        importlib.import_module(module)
     try:
         while connection.poll(idle_seconds):
             connection.send_bytes(perform(connection.recv_bytes()))
