@@ -17,9 +17,18 @@ DEEP = 20_000
 @functools.cache
 def crawled_texts(data: Path, every: int) -> list[tuple[str, str]]:
     """(URL, text) of every so-many-th page that has text, of all shared WARCs."""
-    files = sorted((data / "warc").glob("*.warc.gz"))
-    pages = [page for path in files for place, page in enumerate(_pages(path)) if place % every == 0]
+    pages = _every(data, every)
     return [(url, text) for url, body in pages if body.count(b"<") < DEEP and (text := _text(body))]
+
+
+def crawled_pages(data: Path, every: int) -> Iterator[str]:
+    """The HTML of every so-many-th page."""
+    return (_decoded(body) for _, body in _every(data, every))
+
+
+def _every(data: Path, every: int) -> Iterator[tuple[str, bytes]]:
+    files = sorted((data / "warc").glob("*.warc.gz"))
+    return (page for path in files for place, page in enumerate(_pages(path)) if place % every == 0)
 
 
 def _pages(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -30,5 +39,8 @@ def _pages(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _text(body: bytes) -> str:
-    html = bytes_to_str(body, detect_encoding(body)).replace("\0", "")
-    return extract_plain_text(html, preserve_formatting=True, main_content=True, alt_texts=False).strip()
+    return extract_plain_text(_decoded(body), preserve_formatting=True, main_content=True, alt_texts=False).strip()
+
+
+def _decoded(body: bytes) -> str:
+    return bytes_to_str(body, detect_encoding(body)).replace("\0", "")

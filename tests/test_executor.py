@@ -230,6 +230,28 @@ def test_a_worker_killed_between_two_maps_is_replaced_without_a_word(two: Execut
     assert said == []
 
 
+def loaded(name: str) -> tuple[bool, int]:
+    return name in sys.modules, os.getpid()
+
+
+def test_prepared_workers_have_loaded_what_they_will_need() -> None:
+    others = set(psutil.Process().children())
+    with Executor(1) as pool:
+        pool.prepare(["colorsys", "wave"])
+        (child,) = set(psutil.Process().children()) - others
+        assert list(pool.map(loaded, ["colorsys", "wave", "antigravity"])) == [
+            (True, child.pid),
+            (True, child.pid),
+            (False, child.pid),
+        ]
+
+
+def test_a_prepared_worker_that_cannot_load_is_replaced() -> None:
+    with Executor(1) as pool:
+        pool.prepare(["no_such_module"])
+        assert list(pool.map(square, range(3))) == squares(3)
+
+
 def test_workers_without_work_end() -> None:
     with Executor(start=lambda: ProcessPool(1, idle_seconds=0.1)) as pool:
         worker = psutil.Process(next(pool.map(pid, range(1))))

@@ -181,3 +181,15 @@ def test_lists_are_files_named_by_language(tmp_path: Path) -> None:
         read_word_lists([])
     with pytest.raises(UserError, match="no such file"):
         read_word_lists([str(tmp_path / "de")])
+
+
+@given(
+    st.lists(
+        st.sampled_from(["One. Two. Three.", "no mark at all", "{", "too few", "A line. Another line"]), max_size=9
+    )
+)
+def test_a_text_is_judged_alike_whether_or_not_all_sentences_are_counted(lines: list[str]) -> None:
+    rule, text = C4Quality(), "\n".join(lines)
+    quick, exact = rule(text), rule(text, exact=True)
+    assert rule.judge(quick) == rule.judge(exact)
+    assert (quick.text, quick.removed, quick.sentences <= exact.sentences) == (exact.text, exact.removed, True)

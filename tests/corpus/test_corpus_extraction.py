@@ -184,6 +184,13 @@ def test_the_size_of_a_page_is_counted_in_bytes() -> None:
     assert Extraction().refuse("a" * 100_000_000, "html") == "extraction:too_large"
 
 
+def test_pages_of_tags_are_refused() -> None:
+    rule = Extraction(max_tags=10)
+    assert rule.refuse("<p>" * 10 + "a" * 100, "html") is None
+    assert rule.refuse("<p>" * 11, "html") == rule.refuse("<p>" * 11 + "a" * 100, "html") == "extraction:too_many_tags"
+    assert rule.refuse("<p>" * 11, "text") is None
+
+
 def test_deep_pages_are_refused() -> None:
     assert depth("<p>a<br><div><b>x</b></div><img>") == 2
     assert Extraction().refuse("<div>" * 100_000, "html") == "extraction:too_deep"

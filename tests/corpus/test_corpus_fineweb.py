@@ -59,3 +59,10 @@ def test_the_statistics_are_those_of_the_plain_definition(lines: list[str]) -> N
         again = sum(len(line) for place, line in enumerate(full) if line in full[:place])
         assert found.duplicate_characters == again / len(text.replace("\n", ""))
         assert found.newlines_per_word == text.count("\n") / len(Prose(text).words)
+
+
+@given(st.lists(st.sampled_from(["", "a.", "a-b c/d.", "long " * 7, "x" * 31]), max_size=12), st.floats(0, 2))
+def test_a_text_is_judged_by_its_statistics_though_not_all_are_worked_out(lines: list[str], limit: float) -> None:
+    rule = FineWebQuality(min_end_marks=0, max_short_lines=1, max_duplicate_characters=1, max_newlines_per_word=limit)
+    text = "\n".join(lines)
+    assert rule(Prose(text)) == rule.judge(measure(Prose(text), rule.short_line_characters))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
-from hypothesis import given
+import numpy as np
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tumbler.corpus.gopher_quality import measure as measure_quality
 from tumbler.corpus.gopher_repetition import DUPLICATE_SIZES, TOP_SIZES, GopherRepetition, RepetitionStatistics, measure
 from tumbler.corpus.marks import symbols
+from tumbler.corpus.spelling import Spelling, word_hashes
 from tumbler.corpus.words import Prose
 
 TEXTS = st.lists(
@@ -54,6 +57,45 @@ def test_quality_statistics_are_those_of_the_plain_definition(parts: list[str]) 
     assert found.words == len(proper)
     assert found.mean_word_length == (sum(map(len, proper)) / len(proper) if proper else 0.0)
     assert found.alphabetic_words == sum(any(c.isalpha() for c in w) for w in prose.words) / len(prose.words)
+
+
+LONG = "internationalisation of characterisations in internationals"
+
+
+@given(
+    st.lists(st.sampled_from([LONG, "a b c d e f", "g", "\n", "\n\n", "\n\n\n"]), min_size=1),
+    st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.5]), min_size=6, max_size=6),
+)
+@example([LONG, "a b c d e f", LONG], [0.3] * 6)
+def test_a_text_is_judged_by_its_statistics_though_not_all_are_worked_out(
+    parts: list[str], limits: list[float]
+) -> None:
+    text = " ".join(parts).strip(" ") + "."
+    rule = GopherRepetition(
+        max_duplicate_paragraphs=1,
+        max_duplicate_lines=1,
+        max_duplicate_line_characters=1,
+        max_duplicate_paragraph_characters=1,
+        max_top_ngram_characters=(1.0, 1.0, 1.0),
+        max_duplicate_ngram_characters=tuple(limits),
+    )
+    assert rule(Prose(text)) == rule.judge(measure(Prose(text)))
+
+
+@given(st.text("a\n ", max_size=30))
+def test_lines_and_paragraphs_are_cut_at_any_number_of_line_breaks(text: str) -> None:
+    found = measure(Prose(text + "a"))
+    lines, paragraphs = re.split(r"\n+", text + "a"), re.split(r"\n{2,}", (text + "a").strip())
+    assert found.duplicate_lines == (len(lines) - len(set(lines))) / len(lines)
+    assert found.duplicate_paragraphs == (len(paragraphs) - len(set(paragraphs))) / len(paragraphs)
+
+
+@given(st.lists(st.text("ab\ud800\U0001f600", min_size=1, max_size=5), min_size=2, max_size=12), st.integers(1, 11))
+def test_hashes_of_rows_of_words_are_equal_when_they_spell_the_same(words: list[str], n: int) -> None:
+    ends = np.cumsum([0, *map(len, words)])
+    hashes = Spelling(word_hashes(words), ends).ngrams(n).tolist()
+    spelt = ["".join(words[place : place + n]) for place in range(len(words) - n + 1)]
+    assert [hashes.index(value) for value in hashes] == [spelt.index(value) for value in spelt]
 
 
 def test_each_limit_has_its_own_reason() -> None:
