@@ -95,7 +95,7 @@ class CorpusSettings(Settings):
     """Write what was dropped, with its reason, to rejected/."""
     shard_bytes: int = 256 << 20
     """Text in one file of data/, in bytes."""
-    task_bytes: int = 32 << 20
+    task_bytes: int = 16 << 20
     """Pages that one task judges, in bytes: what is done again when a worker is lost. A few GB where there are
     millions of tasks."""
 
