@@ -172,7 +172,7 @@ class Lid176:
     def predict(self, text: str, k: int) -> Any:
         import numpy as np
 
-        from tumbler.corpus.language import _model
+        from tumbler.corpus.rules.language import _model
 
         labels, scores = _model().predict(text, k=k)
         return labels, np.array(scores)
@@ -203,7 +203,7 @@ def _their_steps(stats: list[Any]) -> Iterator[tuple[str, list[float]]]:
 
 def texts(files: list[str], mode: str, out: Path) -> dict[str, Any]:
     """Write the texts of all pages, extracted by resiliparse, as JSON lines that both can read."""
-    from tumbler.corpus.extraction import Extraction
+    from tumbler.corpus.extraction.extraction import Extraction
 
     extraction = Extraction()
     with out.open("w") as file:
@@ -233,9 +233,9 @@ def _pages(files: list[str]) -> Iterator[Any]:
 
 def steps(files: list[str], mode: str, out: Path) -> dict[str, Any]:
     """Each of our steps by itself, over the pages that come to it."""
-    from tumbler.corpus.blocklist import Blocklist
+    from tumbler.corpus.rules.blocklist import Blocklist
     from tumbler.corpus.stage import CorpusSettings
-    from tumbler.corpus.words import Prose, lexicon
+    from tumbler.corpus.words.prose import Prose, lexicon
 
     rules = CorpusSettings.model_validate({"extraction": {"method": "trafilatura"}} if mode == "trafilatura" else {})
     lexicon()

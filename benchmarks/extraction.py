@@ -23,7 +23,7 @@ from types import ModuleType
 import trafilatura
 from resiliparse.extract.html2text import extract_plain_text
 
-from tumbler.corpus.extraction import Extraction
+from tumbler.corpus.extraction.extraction import Extraction
 
 Method = Callable[[str], str]
 OURS = Extraction()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tumbler.corpus.blocklist import Blocklist
+from tumbler.corpus.rules.blocklist import Blocklist
 from tumbler.corpus.stage import CorpusSettings
 from tumbler.corpus.verdict import PageRules, References, judge, refine
 from tumbler.crawl.pages import Dropped, Page

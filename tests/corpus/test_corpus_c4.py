@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tumbler.corpus.badwords import BadWords, WordList
-from tumbler.corpus.badwords_reader import read_word_lists
-from tumbler.corpus.c4 import C4Paragraphs, C4Quality
-from tumbler.corpus.sentences import count_sentences
+from tumbler.corpus.rules.badwords import BadWords, WordList
+from tumbler.corpus.rules.badwords_reader import read_word_lists
+from tumbler.corpus.rules.c4 import C4Paragraphs, C4Quality
+from tumbler.corpus.words.sentences import count_sentences
 from tumbler.errors import UserError
 
 FIVE = "\n".join(["This is a line."] * 5)

@@ -14,9 +14,9 @@ from crawled_texts import crawled_texts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tumbler.corpus.decontamination import Contamination, Decontamination, Item, NGrams, tally
-from tumbler.corpus.eval_set_reader import passages, read_eval_sets
-from tumbler.corpus.normal import Normal
+from tumbler.corpus.rules.decontamination import Contamination, Decontamination, Item, NGrams, tally
+from tumbler.corpus.rules.eval_set_reader import passages, read_eval_sets
+from tumbler.corpus.words.normal import Normal
 from tumbler.errors import UserError
 
 LONG = "Janet has sixteen ducks that lay eggs every day, and she eats three of them for breakfast each morning."

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tumbler.corpus.duplicates import clusters, pairs
-from tumbler.corpus.minhash import PRIME, MinHash, _modulo_prime
-from tumbler.corpus.normal import Normal
+from tumbler.corpus.duplicates.clusters import clusters, pairs
+from tumbler.corpus.duplicates.minhash import PRIME, MinHash, _modulo_prime
+from tumbler.corpus.words.normal import Normal
 
 
 def text(seed: int, size: int = 400) -> list[str]:

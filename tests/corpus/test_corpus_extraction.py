@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tumbler.corpus.extraction import Extraction
-from tumbler.corpus.main_content import LIST_DEPTH, SMALL
-from tumbler.corpus.nesting import depth, is_deep
+from tumbler.corpus.extraction.extraction import Extraction
+from tumbler.corpus.extraction.main_content import LIST_DEPTH, SMALL
+from tumbler.corpus.extraction.nesting import depth, is_deep
 from tumbler.errors import UserError
 
 FIRST = "The river rose in the night, and by the morning the lower fields were under water as far as the mill."

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tumbler.corpus.fineweb_quality import FineWebQuality, LineStatistics, measure
-from tumbler.corpus.marks import terminal
-from tumbler.corpus.words import Prose
+from tumbler.corpus.rules.fineweb_quality import FineWebQuality, LineStatistics, measure
+from tumbler.corpus.words.marks import terminal
+from tumbler.corpus.words.prose import Prose
 
 GOOD = LineStatistics(lines=10, end_marks=1.0, short_lines=0.0, duplicate_characters=0.0, newlines_per_word=0.0)
 

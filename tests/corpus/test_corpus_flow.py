@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tumbler.corpus import pictures
-from tumbler.corpus.flow import (
+from tumbler.corpus.report import pictures
+from tumbler.corpus.report.flow import (
     ALL,
     KEPT,
     NONE,
@@ -25,7 +25,16 @@ from tumbler.corpus.flow import (
     merged,
     to_rows,
 )
-from tumbler.corpus.pictures import EACH, EDGES, MEMBERS, SHOWN_CHARACTERS, Cluster, Example, Examples, length_bins
+from tumbler.corpus.report.pictures import (
+    EACH,
+    EDGES,
+    MEMBERS,
+    SHOWN_CHARACTERS,
+    Cluster,
+    Example,
+    Examples,
+    length_bins,
+)
 from tumbler.views import Passage
 
 RULES = ("url_filter", "extraction", "language", "near_duplicate", "c4")

@@ -9,11 +9,17 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tumbler.corpus.gopher_quality import measure as measure_quality
-from tumbler.corpus.gopher_repetition import DUPLICATE_SIZES, TOP_SIZES, GopherRepetition, RepetitionStatistics, measure
-from tumbler.corpus.marks import symbols
-from tumbler.corpus.spelling import Spelling, word_hashes
-from tumbler.corpus.words import Prose
+from tumbler.corpus.rules.gopher_quality import measure as measure_quality
+from tumbler.corpus.rules.gopher_repetition import (
+    DUPLICATE_SIZES,
+    TOP_SIZES,
+    GopherRepetition,
+    RepetitionStatistics,
+    measure,
+)
+from tumbler.corpus.words.marks import symbols
+from tumbler.corpus.words.prose import Prose
+from tumbler.corpus.words.spelling import Spelling, word_hashes
 
 TEXTS = st.lists(
     st.sampled_from(["a", "aa", "bb", "ccc", "d,", "eeee", "f.\n", "g\n\n", "\U0001f600"]), min_size=1, max_size=60

@@ -10,9 +10,9 @@ from crawled_texts import crawled_pages
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tumbler.corpus.extraction import Extraction
-from tumbler.corpus.first_paragraphs import first_paragraphs
-from tumbler.corpus.language import PIECES, LanguageFilter, spread
+from tumbler.corpus.extraction.extraction import Extraction
+from tumbler.corpus.rules.first_paragraphs import first_paragraphs
+from tumbler.corpus.rules.language import PIECES, LanguageFilter, spread
 
 
 @pytest.mark.parametrize(

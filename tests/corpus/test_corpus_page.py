@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tumbler.corpus import pictures
-from tumbler.corpus.flow import KEPT, Tally, count, dropped, flow
-from tumbler.corpus.gopher_quality import GopherQuality
-from tumbler.corpus.language import LanguageFilter
-from tumbler.corpus.page import html, in_force
-from tumbler.corpus.pictures import Cluster, Example, Examples
+from tumbler.corpus.report import pictures
+from tumbler.corpus.report.flow import KEPT, Tally, count, dropped, flow
+from tumbler.corpus.report.page import html, in_force
+from tumbler.corpus.report.pictures import Cluster, Example, Examples
+from tumbler.corpus.rules.gopher_quality import GopherQuality
+from tumbler.corpus.rules.language import LanguageFilter
 from tumbler.recipe import Settings
 from tumbler.views import View
 

@@ -28,7 +28,7 @@ def burn(seconds):
         sum(range(1000))
 
 def attributes():
-    from tumbler.corpus.extraction import Extraction
+    from tumbler.corpus.extraction.extraction import Extraction
 
     Extraction()("<p " + " ".join(f"a{n}" for n in range(10**6)) + ">", "html")
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tumbler.corpus.pii import Cleaned, PIIRemoval
-from tumbler.corpus.pii_patterns import passes_luhn
+from tumbler.corpus.rules.pii import Cleaned, PIIRemoval
+from tumbler.corpus.rules.pii_patterns import passes_luhn
 
 ALL = PIIRemoval(ipv6s=True, cards=True, phones=True)
 KINDS = ("emails", "ips", "ipv6s", "cards", "phones")

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from tumbler import cli
 from tumbler.artifact import Artifact, begin, finish
 from tumbler.corpus import comparison
-from tumbler.corpus.c4 import C4Quality
-from tumbler.corpus.flow import KEPT, Tally, by_outcome
-from tumbler.corpus.gopher_quality import GopherQuality
-from tumbler.corpus.language import LanguageFilter
-from tumbler.corpus.minhash import MinHash
+from tumbler.corpus.duplicates.minhash import MinHash
 from tumbler.corpus.replay import Decisions, replay
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.report.flow import KEPT, Tally, by_outcome
+from tumbler.corpus.rules.c4 import C4Quality
+from tumbler.corpus.rules.gopher_quality import GopherQuality
+from tumbler.corpus.rules.language import LanguageFilter
+from tumbler.corpus.rules.rule import Rule
 from tumbler.corpus.stage import CorpusSettings, run
 from tumbler.corpus.statistics import BEFORE, BEHIND, MEASURED, columns, from_rows, row, statistics_class
 from tumbler.corpus.statistics_reader import StatisticsFiles

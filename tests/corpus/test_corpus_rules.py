@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tumbler.corpus.gopher_quality import GopherQuality
-from tumbler.corpus.gopher_repetition import GopherRepetition
-from tumbler.corpus.words import Prose
+from tumbler.corpus.rules.gopher_quality import GopherQuality
+from tumbler.corpus.rules.gopher_repetition import GopherRepetition
+from tumbler.corpus.words.prose import Prose
 
 
 def numbered(count: int) -> str:

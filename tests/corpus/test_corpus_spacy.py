@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tumbler.corpus import spacy_reader
-from tumbler.corpus.spacy_reader import ask_spacy, read_spacy_rules
+from tumbler.corpus.words import spacy_reader
+from tumbler.corpus.words.spacy_reader import ask_spacy, read_spacy_rules
 
 
 @pytest.fixture

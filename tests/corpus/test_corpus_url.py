@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tumbler.corpus.blocklist import Blocklist
-from tumbler.corpus.blocklist_reader import read_blocklists
-from tumbler.corpus.url_filter import URLFilter
+from tumbler.corpus.rules.blocklist import Blocklist
+from tumbler.corpus.rules.blocklist_reader import read_blocklists
+from tumbler.corpus.rules.url_filter import URLFilter
 from tumbler.errors import UserError
 
 BLOCKLIST = Blocklist.of(

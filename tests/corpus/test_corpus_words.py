@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tumbler.corpus import words
-from tumbler.corpus.marks import TERMINAL, characters, symbols, terminal
-from tumbler.corpus.splitter import LONGEST_RUN, english
-from tumbler.corpus.words import Lexicon, Prose
+from tumbler.corpus.words import prose as words
+from tumbler.corpus.words.marks import TERMINAL, characters, symbols, terminal
+from tumbler.corpus.words.prose import Lexicon, Prose
+from tumbler.corpus.words.splitter import LONGEST_RUN, english
 
 TRICKY = """
     don't can't it's 'tis I'm we'll cannot p.m. a.m. U.S. Dr. etc. e.g. :) :-) (╯°□°） o_O C++ ... .. … — -- - ' " ( )

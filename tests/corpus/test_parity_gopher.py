@@ -17,9 +17,9 @@ pytest.importorskip("datatrove")
 from datatrove.pipeline.filters import GopherQualityFilter, GopherRepetitionFilter
 from datatrove_decisions import around, decide, stretched, words
 
-from tumbler.corpus.gopher_quality import GopherQuality
-from tumbler.corpus.gopher_repetition import GopherRepetition
-from tumbler.corpus.words import Prose
+from tumbler.corpus.rules.gopher_quality import GopherQuality
+from tumbler.corpus.rules.gopher_repetition import GopherRepetition
+from tumbler.corpus.words.prose import Prose
 
 REPETITION = {
     "dup_para_frac": "duplicate_paragraphs",

@@ -19,10 +19,10 @@ from datatrove_decisions import around, decide, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tumbler.corpus.badwords import BadWords, WordList
-from tumbler.corpus.c4 import C4Paragraphs, C4Quality
-from tumbler.corpus.fineweb_quality import FineWebQuality
-from tumbler.corpus.words import Prose
+from tumbler.corpus.rules.badwords import BadWords, WordList
+from tumbler.corpus.rules.c4 import C4Paragraphs, C4Quality
+from tumbler.corpus.rules.fineweb_quality import FineWebQuality
+from tumbler.corpus.words.prose import Prose
 
 C4 = ("lorem_ipsum", "curly_bracket", "too_few_sentences")
 FINEWEB = {

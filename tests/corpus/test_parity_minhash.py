@@ -17,8 +17,8 @@ from datatrove.data import Document
 from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupSignature
 from datatrove_decisions import words
 
-from tumbler.corpus.duplicates import clusters, pairs
-from tumbler.corpus.minhash import MinHash
+from tumbler.corpus.duplicates.clusters import clusters, pairs
+from tumbler.corpus.duplicates.minhash import MinHash
 
 BANDS = 14
 

@@ -29,15 +29,15 @@ from datatrove_decisions import decide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tumbler.corpus import language
-from tumbler.corpus.blocklist import Blocklist
-from tumbler.corpus.blocklist_reader import read_blocklists
-from tumbler.corpus.decontamination import Decontamination, Item
-from tumbler.corpus.eval_set_reader import read_eval_sets
-from tumbler.corpus.language import LanguageFilter
-from tumbler.corpus.normal import Normal
-from tumbler.corpus.pii import PIIRemoval
-from tumbler.corpus.url_filter import URLFilter
+from tumbler.corpus.rules import language
+from tumbler.corpus.rules.blocklist import Blocklist
+from tumbler.corpus.rules.blocklist_reader import read_blocklists
+from tumbler.corpus.rules.decontamination import Decontamination, Item
+from tumbler.corpus.rules.eval_set_reader import read_eval_sets
+from tumbler.corpus.rules.language import LanguageFilter
+from tumbler.corpus.rules.pii import PIIRemoval
+from tumbler.corpus.rules.url_filter import URLFilter
+from tumbler.corpus.words.normal import Normal
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'registered_domain' property:DeprecationWarning")
 URL = {

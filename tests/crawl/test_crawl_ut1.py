@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hostile_server import Site, answer, cut, serving
 
-from tumbler.corpus.blocklist_reader import read_blocklists
+from tumbler.corpus.rules.blocklist_reader import read_blocklists
 from tumbler.crawl import ut1_client
 from tumbler.crawl.http_client import HTTP
 from tumbler.crawl.ut1_client import fetch_ut1

@@ -16,16 +16,16 @@ import pyarrow as pa
 import xxhash
 
 from tumbler.artifact import replacing
-from tumbler.corpus.account import Account
-from tumbler.corpus.badwords import WordList
-from tumbler.corpus.blocklist import Blocklist
 from tumbler.corpus.cases import Bench
-from tumbler.corpus.decontamination import Index
-from tumbler.corpus.keys import save_keys
-from tumbler.corpus.minhash import MinHash
+from tumbler.corpus.duplicates.keys import save_keys
+from tumbler.corpus.duplicates.minhash import MinHash
 from tumbler.corpus.page_limit import PageGuard
 from tumbler.corpus.page_reader import Pages
+from tumbler.corpus.report.account import Account
 from tumbler.corpus.row_writer import RowWriter
+from tumbler.corpus.rules.badwords import WordList
+from tumbler.corpus.rules.blocklist import Blocklist
+from tumbler.corpus.rules.decontamination import Index
 from tumbler.corpus.statistics_writer import StatisticsWriter
 from tumbler.corpus.verdict import PageRules, References, Refined, Verdict
 from tumbler.executor import suspected

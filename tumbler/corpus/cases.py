@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tumbler.corpus.extraction import CRASH
-from tumbler.corpus.keys import text_keys
-from tumbler.corpus.minhash import MinHash
+from tumbler.corpus.duplicates.keys import text_keys
+from tumbler.corpus.duplicates.minhash import MinHash
+from tumbler.corpus.extraction.extraction import CRASH
 from tumbler.corpus.page_limit import PageGuard
 from tumbler.corpus.page_reader import Pages, read_pages
 from tumbler.corpus.verdict import PageRules, References, Refined, Verdict, admitted, read, refine, told, weighed

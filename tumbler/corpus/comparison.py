@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from tumbler.corpus.flow import KEPT, Count, Tally, by_language, by_outcome, rule_of
-from tumbler.corpus.language import LanguageFilter
 from tumbler.corpus.replay import RULES
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.report.flow import KEPT, Count, Tally, by_language, by_outcome, rule_of
+from tumbler.corpus.rules.language import LanguageFilter
+from tumbler.corpus.rules.rule import Rule
 from tumbler.corpus.statistics import BEFORE, BEHIND, MEASURED
 from tumbler.errors import UserError
 from tumbler.html.numbers import size

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from tumbler.artifact import Work, replacing
 from tumbler.corpus.candidates import CANDIDATES, REJECT_SCHEMA, REJECTS
 from tumbler.corpus.corpus_writer import rows_of
-from tumbler.corpus.deduplication import Deduplicated, Repeats
+from tumbler.corpus.duplicates.deduplication import Deduplicated, Repeats
 from tumbler.corpus.settlement import with_repeats
 from tumbler.text.documents import SCHEMA
 

@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tumbler.corpus.deduplication import EXACT as EXACT_DUPLICATE
-from tumbler.corpus.deduplication import NEAR as NEAR_DUPLICATE
-from tumbler.corpus.duplicates import clusters, pairs
-from tumbler.corpus.flow import KEPT, Count, Tally, rule_of
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.duplicates.clusters import clusters, pairs
+from tumbler.corpus.duplicates.deduplication import EXACT as EXACT_DUPLICATE
+from tumbler.corpus.duplicates.deduplication import NEAR as NEAR_DUPLICATE
+from tumbler.corpus.report.flow import KEPT, Count, Tally, rule_of
+from tumbler.corpus.rules.rule import Rule
 from tumbler.corpus.statistics import BAND, BEFORE, BEHIND, EXACT, columns, from_rows, judge
 from tumbler.corpus.statistics_reader import StatisticsFiles
 from tumbler.recipe import Settings

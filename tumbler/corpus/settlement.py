@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tumbler.corpus.candidates import CANDIDATES
-from tumbler.corpus.deduplication import EXACT, NEAR, Repeats
-from tumbler.corpus.flow import KEPT, Tally, count, rule_of
-from tumbler.corpus.pictures import EACH, Examples, length_bins
+from tumbler.corpus.duplicates.deduplication import EXACT, NEAR, Repeats
+from tumbler.corpus.report.flow import KEPT, Tally, count, rule_of
+from tumbler.corpus.report.pictures import EACH, Examples, length_bins
 from tumbler.corpus.selection import lot_bytes
 
 COLUMNS: Final = ["language", "late", "draw", "extracted_bytes", "c4_bytes", "bytes", "replaced", "eval_items"]

@@ -16,32 +16,32 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tumbler.artifact import Outcome, Work
-from tumbler.corpus.account import Account
-from tumbler.corpus.badwords import BadWords
-from tumbler.corpus.badwords_reader import read_word_lists
-from tumbler.corpus.blocklist import Blocklist
-from tumbler.corpus.blocklist_reader import read_blocklists
-from tumbler.corpus.books import Books, numbers, samples
-from tumbler.corpus.c4 import C4Paragraphs, C4Quality
 from tumbler.corpus.candidates import STATISTICS, FirstPass, filter_shard
 from tumbler.corpus.corpus_writer import Chapter, write_corpus
-from tumbler.corpus.decontamination import Decontamination, Index
-from tumbler.corpus.deduplication import EXACT, NEAR, Deduplicated, deduplicate
-from tumbler.corpus.eval_set_reader import read_eval_sets
-from tumbler.corpus.extraction import Extraction
-from tumbler.corpus.fineweb_quality import FineWebQuality
-from tumbler.corpus.gopher_quality import GopherQuality
-from tumbler.corpus.gopher_repetition import GopherRepetition
-from tumbler.corpus.language import LanguageFilter
-from tumbler.corpus.minhash import MinHash
-from tumbler.corpus.page import html
+from tumbler.corpus.duplicates.deduplication import EXACT, NEAR, Deduplicated, deduplicate
+from tumbler.corpus.duplicates.minhash import MinHash
+from tumbler.corpus.extraction.extraction import Extraction
 from tumbler.corpus.page_reader import Pages, plan_pages
-from tumbler.corpus.pii import PIIRemoval
 from tumbler.corpus.reject_writer import write_rejected
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.report.account import Account
+from tumbler.corpus.report.books import Books, numbers, samples
+from tumbler.corpus.report.page import html
+from tumbler.corpus.rules.badwords import BadWords
+from tumbler.corpus.rules.badwords_reader import read_word_lists
+from tumbler.corpus.rules.blocklist import Blocklist
+from tumbler.corpus.rules.blocklist_reader import read_blocklists
+from tumbler.corpus.rules.c4 import C4Paragraphs, C4Quality
+from tumbler.corpus.rules.decontamination import Decontamination, Index
+from tumbler.corpus.rules.eval_set_reader import read_eval_sets
+from tumbler.corpus.rules.fineweb_quality import FineWebQuality
+from tumbler.corpus.rules.gopher_quality import GopherQuality
+from tumbler.corpus.rules.gopher_repetition import GopherRepetition
+from tumbler.corpus.rules.language import LanguageFilter
+from tumbler.corpus.rules.pii import PIIRemoval
+from tumbler.corpus.rules.rule import Rule
+from tumbler.corpus.rules.url_filter import URLFilter
 from tumbler.corpus.selection import ShardOfCandidates, Share, shares
 from tumbler.corpus.settlement import Settled, settle
-from tumbler.corpus.url_filter import URLFilter
 from tumbler.corpus.verdict import PageRules
 from tumbler.errors import UserError
 from tumbler.recipe import Settings

@@ -13,11 +13,11 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
-from tumbler.corpus import fineweb_quality, gopher_quality, gopher_repetition
-from tumbler.corpus.language import LanguageFilter
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.rules import fineweb_quality, gopher_quality, gopher_repetition
+from tumbler.corpus.rules.language import LanguageFilter
+from tumbler.corpus.rules.rule import Rule
 from tumbler.corpus.verdict import PageRules
-from tumbler.corpus.words import Prose
+from tumbler.corpus.words.prose import Prose
 
 BEFORE: Final = ("language", "gopher_repetition", "gopher_quality")
 """Rules with statistics that stand before deduplication, in their order."""

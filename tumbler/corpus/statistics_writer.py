@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tumbler.corpus.keys import NO_KEY
+from tumbler.corpus.duplicates.keys import NO_KEY
 from tumbler.corpus.row_writer import RowWriter
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.rules.rule import Rule
 from tumbler.corpus.statistics import BAND, BEFORE, BEHIND, EXACT, columns, measure, row
 from tumbler.corpus.verdict import PageRules, Refined, Verdict
 

@@ -11,19 +11,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from tumbler.corpus.badwords import BadWords, WordList
-from tumbler.corpus.blocklist import Blocklist
-from tumbler.corpus.c4 import C4Paragraphs, C4Quality
-from tumbler.corpus.decontamination import Contamination, Decontamination, Index
-from tumbler.corpus.extraction import Extraction
-from tumbler.corpus.fineweb_quality import FineWebQuality
-from tumbler.corpus.gopher_quality import GopherQuality
-from tumbler.corpus.gopher_repetition import GopherRepetition
-from tumbler.corpus.language import LanguageFilter
-from tumbler.corpus.normal import Normal
-from tumbler.corpus.pii import PIIRemoval
-from tumbler.corpus.url_filter import URLFilter
-from tumbler.corpus.words import Prose
+from tumbler.corpus.extraction.extraction import Extraction
+from tumbler.corpus.rules.badwords import BadWords, WordList
+from tumbler.corpus.rules.blocklist import Blocklist
+from tumbler.corpus.rules.c4 import C4Paragraphs, C4Quality
+from tumbler.corpus.rules.decontamination import Contamination, Decontamination, Index
+from tumbler.corpus.rules.fineweb_quality import FineWebQuality
+from tumbler.corpus.rules.gopher_quality import GopherQuality
+from tumbler.corpus.rules.gopher_repetition import GopherRepetition
+from tumbler.corpus.rules.language import LanguageFilter
+from tumbler.corpus.rules.pii import PIIRemoval
+from tumbler.corpus.rules.url_filter import URLFilter
+from tumbler.corpus.words.normal import Normal
+from tumbler.corpus.words.prose import Prose
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Final
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
-from tumbler.corpus.boilerplate import Page
-from tumbler.corpus.minimal_html import lines, render
+from tumbler.corpus.extraction.boilerplate import Page
+from tumbler.corpus.extraction.minimal_html import lines, render
 
 SCANT: Final = 125
 """Characters outside links below which main content is doubted, if the page has PARAGRAPHS that could be it."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tumbler.corpus.blocklist import Entry, Kind
+from tumbler.corpus.rules.blocklist import Entry, Kind
 from tumbler.errors import UserError
 
 NAMES: Final = ("domains", "domains.gz", "urls", "urls.gz")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tumbler.corpus.badwords import WordList
+from tumbler.corpus.rules.badwords import WordList
 from tumbler.errors import UserError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from tumbler.corpus.minhash import MinHash
+from tumbler.corpus.duplicates.minhash import MinHash
 
 KEYS, ROWS = "keys.npy", "rows.npy"
 NO_KEY: Final = (1 << 64) - 1

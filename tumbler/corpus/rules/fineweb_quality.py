@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tumbler.corpus.gopher_repetition import duplicates
-from tumbler.corpus.marks import TERMINAL, characters
-from tumbler.corpus.rule import Rule
-from tumbler.corpus.words import Prose
+from tumbler.corpus.rules.gopher_repetition import duplicates
+from tumbler.corpus.rules.rule import Rule
+from tumbler.corpus.words.marks import TERMINAL, characters
+from tumbler.corpus.words.prose import Prose
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.rules.rule import Rule
 from tumbler.html.page import page
 from tumbler.recipe import Settings, toml_value
 from tumbler.views import Flow, Histogram, Samples, Table, View

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tumbler.corpus.minimal_html import STOPS, Line
+from tumbler.corpus.extraction.minimal_html import STOPS, Line
 
 BARE_PROSE: Final = 0.2
 """Share of bare lines in the page's prose below which its bare lines are furniture."""

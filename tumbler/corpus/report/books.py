@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
-from tumbler.corpus import pictures
-from tumbler.corpus.account import Account
-from tumbler.corpus.decontamination import Contamination, Index, tally
-from tumbler.corpus.deduplication import Deduplicated
-from tumbler.corpus.flow import KEPT, Count, Tally, by_language, by_outcome, dropped, flow, merged
-from tumbler.corpus.pictures import CLUSTERS, MEMBERS, Cluster, Example, Examples
+from tumbler.corpus.duplicates.deduplication import Deduplicated
+from tumbler.corpus.report import pictures
+from tumbler.corpus.report.account import Account
+from tumbler.corpus.report.flow import KEPT, Count, Tally, by_language, by_outcome, dropped, flow, merged
+from tumbler.corpus.report.pictures import CLUSTERS, MEMBERS, Cluster, Example, Examples
+from tumbler.corpus.rules.decontamination import Contamination, Index, tally
 from tumbler.corpus.settlement import Settled, texts
 from tumbler.views import Samples, Table, View
 

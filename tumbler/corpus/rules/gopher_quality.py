@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tumbler.corpus.rule import Rule
-from tumbler.corpus.words import Prose
+from tumbler.corpus.rules.rule import Rule
+from tumbler.corpus.words.prose import Prose
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from tumbler.corpus.normal import Normal
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.rules.rule import Rule
+from tumbler.corpus.words.normal import Normal
 
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 """Odd, so that no bit of a word's hash is lost."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import cycle
 
-from tumbler.corpus.pii_patterns import Spans, cards, emails, phones, public_ips, public_ipv6s
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.rules.pii_patterns import Spans, cards, emails, phones, public_ips, public_ipv6s
+from tumbler.corpus.rules.rule import Rule
 
 
 @dataclass(frozen=True)

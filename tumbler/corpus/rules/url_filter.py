@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from tumbler.corpus.blocklist import Blocklist
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.rules.blocklist import Blocklist
+from tumbler.corpus.rules.rule import Rule
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract

@@ -15,9 +15,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tumbler.corpus.marks import symbols
-from tumbler.corpus.spelling import word_hashes
-from tumbler.corpus.splitter import Words, english
+from tumbler.corpus.words.marks import symbols
+from tumbler.corpus.words.spelling import word_hashes
+from tumbler.corpus.words.splitter import Words, english
 
 V = TypeVar("V")
 MOST_RUNS: Final = 1 << 18

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tumbler.corpus.flow import Tally, count, from_rows, to_rows
-from tumbler.corpus.pictures import Examples, length_bins
+from tumbler.corpus.report.flow import Tally, count, from_rows, to_rows
+from tumbler.corpus.report.pictures import Examples, length_bins
 from tumbler.corpus.verdict import Verdict
 
 

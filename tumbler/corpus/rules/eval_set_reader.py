@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from tumbler.corpus.decontamination import Item
+from tumbler.corpus.rules.decontamination import Item
 from tumbler.errors import UserError
 
 SUFFIXES: Final = (".jsonl", ".json", ".jsonl.gz", ".json.gz")

@@ -15,7 +15,7 @@ from itertools import pairwise
 from string import ascii_letters
 from typing import Final
 
-from tumbler.corpus.spacy_reader import read_spacy_rules
+from tumbler.corpus.words.spacy_reader import read_spacy_rules
 
 Words = tuple[str, ...]
 LONGEST_SUFFIX: Final = 16

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tumbler.corpus.rule import Rule
-from tumbler.corpus.spelling import BASE, Hashes, Spelling
-from tumbler.corpus.words import Prose
+from tumbler.corpus.rules.rule import Rule
+from tumbler.corpus.words.prose import Prose
+from tumbler.corpus.words.spelling import BASE, Hashes, Spelling
 
 _PARAGRAPHS = re.compile(r"\n{2,}")
 _LINES = re.compile(r"\n+")

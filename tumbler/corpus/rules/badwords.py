@@ -9,7 +9,7 @@ from typing import Final
 
 import xxhash
 
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.rules.rule import Rule
 
 WITHOUT_SPACES: Final = frozenset({"ja", "th", "zh"})
 """Languages in which a word counts wherever it stands."""

@@ -12,8 +12,8 @@ import re
 import unicodedata
 from typing import Final
 
-from tumbler.corpus.spacy_reader import read_spacy_rules
-from tumbler.corpus.splitter import english
+from tumbler.corpus.words.spacy_reader import read_spacy_rules
+from tumbler.corpus.words.splitter import english
 
 Step = tuple[tuple[int, bool], tuple[int, bool]]
 """Without a mark before, with a mark before: how many sentences begin here, and whether a mark stands open behind."""

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumbler.artifact import Work, replacing
-from tumbler.corpus.duplicates import Places, clusters, pairs
-from tumbler.corpus.keys import KEYS, NO_KEY, ROWS
+from tumbler.corpus.duplicates.clusters import Places, clusters, pairs
+from tumbler.corpus.duplicates.keys import KEYS, NO_KEY, ROWS
 
 EXACT, NEAR = "exact_duplicate", "near_duplicate"
 TASK_KEYS: Final = 1 << 22

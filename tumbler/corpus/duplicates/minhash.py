@@ -13,8 +13,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from tumbler.corpus.normal import Normal
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.rules.rule import Rule
+from tumbler.corpus.words.normal import Normal
 
 PRIME: Final = np.uint64((1 << 61) - 1)
 """A Mersenne prime: h -> (a h + b) mod p permutes the hashes."""

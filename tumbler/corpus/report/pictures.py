@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tumbler.corpus.flow import KEPT, Count, Tally, by_language
+from tumbler.corpus.report.flow import KEPT, Count, Tally, by_language
 from tumbler.html.numbers import share
 from tumbler.views import Histogram, Samples, Table
 

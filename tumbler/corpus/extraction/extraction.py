@@ -8,9 +8,9 @@ from typing import Final, Literal
 from pydantic import Field
 from resiliparse.extract.html2text import extract_plain_text
 
-from tumbler.corpus.main_content import main_text
-from tumbler.corpus.nesting import is_deep
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.extraction.main_content import main_text
+from tumbler.corpus.extraction.nesting import is_deep
+from tumbler.corpus.rules.rule import Rule
 from tumbler.errors import UserError
 
 _BLANK_LINES = re.compile(r"\n{3,}")

@@ -17,9 +17,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from tumbler.corpus.marks import PUNCTUATION, characters
-from tumbler.corpus.splitter import english
-from tumbler.corpus.words import Memory
+from tumbler.corpus.words.marks import PUNCTUATION, characters
+from tumbler.corpus.words.prose import Memory
+from tumbler.corpus.words.splitter import english
 
 MARKS: Final = "!\"'(),-.:;?[]{}"
 """Some of the punctuation, for most runs are letters between a few of these."""

