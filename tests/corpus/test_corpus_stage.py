@@ -211,6 +211,20 @@ def source(folder: Path, name: str, first: int, count: int) -> Artifact:
     return Artifact(folder, "pages", name, {"step": name})
 
 
+def test_a_page_dropped_by_its_first_paragraphs_has_its_text_among_the_rejected(tmp_path: Path, corpus: Make) -> None:
+    german = "Dies ist ein deutscher Text über die Berge und die Flüsse des Landes und seine Leute, Absatz"
+    body = "".join(f"<p>{german} {number}.</p>" for number in range(20))
+    (tmp_path / "web/pages").mkdir(parents=True)
+    rows = [row(0, prose(0)), row(1, f"<html><body>{body}</body></html>", form="html")]
+    pq.write_table(pa.Table.from_pylist(rows, schema=_schema()), tmp_path / "web/pages/00000.parquet")
+    web = Artifact(tmp_path / "web", "pages", "web", {"step": "web"})
+    with_texts, without = (corpus(tmp_path / f"kept-{kept}", [web], keep_rejected=kept) for kept in (True, False))
+    assert with_texts.facts["dropped"] == without.facts["dropped"] == {"language:de": 1}
+    assert next(with_texts.path.glob("data/*")).read_bytes() == next(without.path.glob("data/*")).read_bytes()
+    (rejected,) = pq.read_table(next(with_texts.path.glob("rejected/*")))["text"].to_pylist()
+    assert rejected.count("deutscher") == 20
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
