@@ -79,7 +79,7 @@ def shown(mode: str, runs: dict[str, list[dict[str, Any]]]) -> None:
     print(f"\n{mode}: {runs['tumbler'][0]['pages']:,} pages")
     print(f"  {'':12}{'seconds':>9}{'pages/s':>9}{'documents':>11}{'peak MB':>9}{'ratio':>8}")
     for name, items in runs.items():
-        rate = items[0]["pages"] / median[name]
+        rate = runs["tumbler"][0]["pages"] / median[name]
         ratio = median["datatrove"] / median[name]
         peak = max(item["peak_mb"] for item in items)
         print(f"  {name:12}{median[name]:9.2f}{rate:9.0f}{items[0]['documents']:11,}{peak:9.0f}{ratio:8.2f}")
@@ -163,7 +163,7 @@ def datatrove(files: list[str], mode: str, out: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     documents = sum(pq.read_metadata(path).num_rows for path in (out / "final").glob("*.parquet"))
-    return {"pages": 0, "documents": documents, "steps": dict(_their_steps(stats))}
+    return {"documents": documents, "steps": dict(_their_steps(stats))}
 
 
 class Lid176:

@@ -47,10 +47,12 @@ class Bench:
         start = 0
         for group in read_pages(pages):
             places = range(start, start := start + len(group))
-            cases = [Case(page, Verdict(None)) for page in group]
+            cases = [
+                Case(page, Verdict(CRASH if place in guard.refused else None))
+                for place, page in zip(places, group, strict=True)
+            ]
             for part in (self._admit, self._read, self._tell, self._weigh, self._refine, self._key):
-                for place, case in guard.watch(zip(places, cases, strict=True)):
-                    case.verdict = Verdict(CRASH) if place in guard.refused else case.verdict
+                for _, case in guard.watch(zip(places, cases, strict=True)):
                     part(case)
             yield from cases
 
