@@ -174,7 +174,8 @@ def begin(
     plan = _plan(step, stage, settings, inputs)
     if (path / PLAN).exists():
         _refuse_other_plan(path, _read_json(path / PLAN), plan)
-        _remove_leftovers(path)
+        if not log.silent:
+            _remove_leftovers(path)
     elif path.exists() and any(item for item in path.iterdir() if not item.name.endswith(TEMPORARY)):
         raise UserError(f"{path}: holds files but no {PLAN}; give another folder with --out")
     else:

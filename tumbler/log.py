@@ -52,12 +52,18 @@ class Pace:
 
 
 class Log:
-    """Console and metrics of one stage. `metrics` is None for work that has no folder."""
+    """Console and metrics of one stage. `metrics` is None for work that has no folder.
 
-    def __init__(self, name: str, metrics: Path | None = None, console: Console | None = None) -> None:
+    `silent`: nothing is shown or written; of several processes that do the same work, one tells of it.
+    """
+
+    def __init__(
+        self, name: str, metrics: Path | None = None, console: Console | None = None, silent: bool = False
+    ) -> None:
         self.name = name
         self.metrics_path = metrics
-        self.console = console or Console(stderr=True, highlight=False)
+        self.silent = silent
+        self.console = console or Console(stderr=True, highlight=False, quiet=silent)
 
     def say(self, text: str) -> None:
         """One line on the console, behind the step's name. The text is shown as it is, never as markup."""
@@ -99,12 +105,16 @@ class Log:
 
     def metrics(self, step: int, **values: float | int | str) -> None:
         """Append one JSON line `{"step": step, ...}` to metrics.jsonl."""
+        if self.silent:
+            return
         assert self.metrics_path is not None, "this log has no metrics file"
         with self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
     def rewind(self, step: int) -> None:
         """Forget the lines after `step`: a resumed run writes them again."""
+        if self.silent:
+            return
         assert self.metrics_path is not None, "this log has no metrics file"
         kept = [line for line in read_metrics(self.metrics_path) if int(line["step"]) <= step]
         temporary = self.metrics_path.with_name(self.metrics_path.name + ".tmp")

@@ -6,6 +6,7 @@ Stages are named here as strings and imported when a recipe needs them.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,8 +16,10 @@ from typing import Any, Final, get_type_hints
 
 from tumbler import artifact
 from tumbler.artifact import Artifact, Outcome, Work
+from tumbler.device import rank, world
 from tumbler.errors import Failure, UserError
 from tumbler.executor import Executor, ExecutorSettings, disk_full
+from tumbler.forecast import Planned
 from tumbler.imports import spare_pandas
 from tumbler.log import Log
 from tumbler.recipe import Recipe, Settings, Step, nearest, validate
@@ -26,8 +29,12 @@ STAGES: Final = ("almanac", "crawl", "corpus", "tokens", "pretrain", "sft", "eva
 
 SPREAD: Final = ("crawl", "corpus")
 """Stages that give work to the executor as soon as they begin."""
+TOGETHER: Final = ("pretrain", "sft")
+"""Stages that all processes of a torchrun do together; the others are done by the first alone."""
+WAIT_SECONDS: Final = 0.5
 
 Run = Callable[[Settings, Work], Outcome]
+Tell = Callable[[Settings, Sequence[Planned]], Planned]
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ def run_recipe(
     last = len(recipe.steps) if to is None else _position(recipe.steps, to) + 1
     done = _forked(fork, recipe) if fork else {}
     executor = executor or Executor.of(validate(ExecutorSettings, recipe.executor, "executor"), out)
+    if redo is not None and world() > 1:
+        raise UserError("--redo throws away what other processes may be reading; run it once without torchrun first")
     if redo is not None:
         for step in recipe.steps[_position(recipe.steps, redo) :]:
             artifact.discard(out / step.name)
@@ -92,17 +101,21 @@ def run_recipe(
             yield finished
 
 
-def run_step(step: Step, inputs: Sequence[Artifact], path: Path, executor: Executor) -> Finished:
-    """Run one step into `path`, or find that it is done already."""
+def run_step(
+    step: Step, inputs: Sequence[Artifact], path: Path, executor: Executor, run: Run | None = None
+) -> Finished:
+    """Run one step into `path`, or find that it is done already. `run`: of a step that no recipe has."""
     there = artifact.present(path, step.name, step.stage, step.settings, inputs)
     if there is not None:
         return Finished(step, there, fresh=False)
+    if rank() > 0:
+        return Finished(step, _followed(step, inputs, path, executor), fresh=True)
     log = Log(step.name, path / "metrics.jsonl")
     begun = time.monotonic()
     try:
         spare_pandas()
         work = artifact.begin(path, step.name, step.stage, step.settings, inputs, executor, log)
-        outcome = stage_run(step.stage)(step.settings, work)
+        outcome = (run or stage_run(step.stage))(step.settings, work)
         made = artifact.finish(work, outcome, time.monotonic() - begun)
     except OSError as error:
         if not disk_full(error):
@@ -110,6 +123,35 @@ def run_step(step: Step, inputs: Sequence[Artifact], path: Path, executor: Execu
         full = f"{step.name}: disk full at {error.filename or path} ({os.strerror(error.errno or 0)})"
         raise Failure(f"{full}; free space and run the same command again, it goes on from here") from error
     return Finished(step, made, fresh=True)
+
+
+def forecast(recipe: Recipe) -> Iterator[tuple[Step, Planned]]:
+    """Each step with what it will make and take; none is run. A stage that can tell has a module `forecast`."""
+    planned: dict[str, Planned] = {}
+    for step in recipe.steps:
+        inputs = [planned.get(name) or Planned("outside", path=Path(name)) for name in step.inputs]
+        module = f"tumbler.{step.stage}.forecast"
+        found = importlib.util.find_spec(module) is not None
+        tell: Tell | None = importlib.import_module(module).forecast if found else None
+        planned[step.name] = tell(step.settings, inputs) if tell else Planned(step.stage)
+        yield step, planned[step.name]
+
+
+def _followed(step: Step, inputs: Sequence[Artifact], path: Path, executor: Executor) -> Artifact:
+    """What a process of a torchrun that is not the first does: its part of the work, or wait for the first's."""
+    if step.stage in TOGETHER:
+        _await(path / artifact.PLAN)
+        log = Log(step.name, path / "metrics.jsonl", silent=True)
+        work = artifact.begin(path, step.name, step.stage, step.settings, inputs, executor, log)
+        stage_run(step.stage)(step.settings, work)
+    _await(path / artifact.MANIFEST)
+    return artifact.open_artifact(path)
+
+
+def _await(file: Path) -> None:
+    """torchrun ends all processes when the first fails, so nobody waits for ever."""
+    while not file.exists():
+        time.sleep(WAIT_SECONDS)
 
 
 def _position(steps: Sequence[Step], name: str) -> int:

@@ -18,6 +18,9 @@ from tumbler import views
 from tumbler.artifact import MANIFEST, Artifact, lineage, open_artifact
 from tumbler.draw import clean, draw, is_number, number
 from tumbler.errors import UserError
+from tumbler.forecast import PEAKS, Accelerator, Forecast, Planned, seconds_on
+from tumbler.html.numbers import size
+from tumbler.recipe import Step
 from tumbler.views import Samples, View
 
 CLOSING = ("crawl/funnel", "corpus/funnel", "pretrain/loss", "eval/completions", "eval/answers", "eval/scores")
@@ -63,6 +66,52 @@ def _show_step(artifact: Artifact) -> None:
     present(view for view in shown if not (page.exists() and isinstance(view, Samples)))
     if page.exists():
         Console(highlight=False).print(Text(f"\n  $ xdg-open {clean(str(page))}"), soft_wrap=True)
+
+
+def forecast(steps: Iterable[tuple[Step, Planned]], gpu: str, price: float, mfu: float) -> None:
+    """`tumbler run --dry-run`: what each step that trains will take, here and on GPUs."""
+    if gpu not in PEAKS:
+        raise UserError(f"--gpu {gpu}: unknown; give one of {', '.join(PEAKS)}")
+    if not 0 < mfu <= 1 or price < 0:
+        raise UserError(f"--mfu {mfu:g}, --price {price:g}: mfu lies above 0 and up to 1, the price is no less than 0")
+    console, trains = Console(highlight=False), False
+    for step, planned in steps:
+        console.print(Text.assemble((clean(step.name), "bold"), f"  {step.stage}"))
+        if planned.cost is not None:
+            trains = True
+            console.print(_costs(planned.cost, gpu, price, mfu))
+    if trains:
+        console.print(Text(f"GPUs: {gpu}, {mfu:.0%} of the {PEAKS[gpu] / 1e12:.0f} TFLOP/s of its data sheet", "dim"))
+    console.print(Text("The other steps' time depends on the data, which a dry run does not read.", "dim"))
+
+
+def _costs(cost: Forecast, gpu: Accelerator, price: float, mfu: float) -> RenderableType:
+    grid = Grid.grid(padding=(0, 2))
+    rows = [
+        ("parameters", number(cost.parameters)),
+        ("steps", f"{number(cost.steps)}, {number(cost.tokens)} tokens"),
+        ("FLOPs", f"{cost.flops:.3g}"),
+        ("memory", f"{size(cost.memory)} (weights, gradients, optimizers, activations)"),
+        ("time here", duration(cost.seconds)),
+    ]
+    for count in (1, 8):
+        seconds = seconds_on(cost.flops, gpu, count, mfu)
+        dollars = seconds / 3600 * count * price
+        rows.append((f"time on {count} {gpu}", f"{duration(seconds)}, ${dollars:,.2f} at ${price:g} an hour each"))
+    for name, value in rows:
+        grid.add_row("", Text(name, style="dim"), value)
+    return grid
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min 5 s`, `7 h 30 min`, `12.5 days`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    return f"{seconds / 86400:,.1f} days"
 
 
 def present(pictures: Iterable[View]) -> None:

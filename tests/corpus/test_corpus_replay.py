@@ -145,10 +145,10 @@ def test_the_tables_show_both_sides_and_the_difference(made: Artifact) -> None:
 
 
 def test_the_verb_prints_what_would_change(made: Artifact, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.replay(made.path, ["gopher_quality.min_words=90"])
+    cli.runs.replay(made.path, ["gopher_quality.min_words=90"])
     assert "gopher_quality" in capsys.readouterr().out
     with pytest.raises(UserError, match="did you mean 'min_words'"):
-        cli.replay(made.path, ["gopher_quality.min_word=90"])
+        cli.runs.replay(made.path, ["gopher_quality.min_word=90"])
 
 
 STRATEGIES: dict[Any, Any] = {

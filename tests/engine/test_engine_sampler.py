@@ -111,6 +111,23 @@ def test_score_is_the_bare_models_log_softmax_at_any_grouping(
         assert found == pytest.approx(wanted, abs=1e-4)
 
 
+@torch.no_grad()
+def test_scores_from_a_place_on_tell_what_greedy_decoding_would_have_made(
+    model: Transformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tumbler.engine.runner.LOGITS_AT_ONCE", 97 * 7)
+    monkeypatch.setattr("tumbler.engine.sampler.PREFILL_TOKENS", 50)
+    sampler = Sampler(model)
+    sequences = [[*ids, *sampler.sample([greedy(ids, 3)])[0].ids, 1, 2] for ids in prompts(20)]
+    starts = [1 + place % len(ids) for place, ids in enumerate(sequences)]
+    for ids, start, found in zip(sequences, starts, sampler.score_from(sequences, starts), strict=True):
+        logits = model(torch.tensor([ids]))[0]
+        made = logits.argmax(-1).tolist()
+        assert [score.likeliest for score in found] == [made[n - 1] == ids[n] for n in range(start, len(ids))]
+        wanted = [float(logits[n - 1].log_softmax(-1)[ids[n]]) for n in range(start, len(ids))]
+        assert [score.logprob for score in found] == pytest.approx(wanted, abs=1e-4)
+
+
 def test_streams_side_by_side_share_the_batch_and_get_their_own_tokens(model: Transformer) -> None:
     sampler = Sampler(model, slots=4)
     alone = [list(Sampler(model).stream([drawn(ids, 1)])) for ids in prompts(2)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,9 +18,10 @@ from tumbler.log import Log
 from tumbler.text.shards import Shards
 from tumbler.text.special import SPECIAL
 from tumbler.text.tokenizer import Tokenizer
-from tumbler.tokens import stage
+from tumbler.tokens import stage, training
 from tumbler.tokens.split import fraction
 from tumbler.tokens.stage import TokensSettings, run
+from tumbler.tokens.training import Sample, training_texts
 from tumbler.views import Table, read_views
 
 SETTINGS = TokensSettings(vocab_size=440, val_fraction=0.2)
@@ -144,9 +147,10 @@ def test_validation_documents_do_not_train_the_tokenizer(tmp_path: Path) -> None
 
 def test_train_bytes_bounds_what_the_tokenizer_sees(tmp_path: Path) -> None:
     files = stage.corpus_files([corpus(tmp_path / "corpus")])
-    settings = TokensSettings(val_fraction=0.2, train_bytes=5_000)
+    total = sum(file.text_bytes for file in files)
     for share in (0.3, 1.0):  # a sample; and when the sizes in the files' metadata mislead
-        texts = list(stage._training_texts(settings, files, share))
+        sample = Sample(0.2, share, total, train_bytes=5_000)
+        texts = [text for file in files for text in training_texts(file, sample)]
         assert 2_000 < sum(len(item) for item in texts) <= 5_000
 
 
@@ -194,3 +198,65 @@ def test_the_split_follows_its_share_and_purposes_are_independent() -> None:
     assert 0.09 < len(chosen) / len(ids) < 0.11
     both = sum(fraction(id, "tokenizer") < 0.5 for id in chosen)
     assert 0.45 < both / len(chosen) < 0.55
+
+
+def test_a_sentencepiece_tokenizer_can_be_trained_and_used(tmp_path: Path) -> None:
+    settings = TokensSettings(vocab_size=400, val_fraction=0.2, trainer="sentencepiece")
+    work = start(tmp_path / "out", settings, corpus(tmp_path / "corpus"))
+    assert run(settings, work).facts["vocab_size"] == 400
+    tokenizer = Tokenizer.load(work.path / "tokenizer")
+    assert (work.path / "tokenizer" / "tokenizer.model").is_file()
+    shards = Shards.open(work.path / "train")
+    first, *ids, last = shards.document(0).tolist()
+    assert (first, last) == (tokenizer.bos, tokenizer.end)
+    assert tokenizer.decode(ids).startswith("Document")
+
+
+def test_a_checkpoint_among_the_inputs_gives_its_tokenizer(tmp_path: Path) -> None:
+    source, folder = corpus(tmp_path / "corpus"), tmp_path / "model"
+    Tokenizer.train(["some other text entirely, said twice. " * 2], vocab_size=350).save(folder)
+    checkpoint = Artifact(folder, "checkpoint", "digest", {})
+    work = start(tmp_path / "out", SETTINGS, source, checkpoint)
+    assert run(SETTINGS, work).facts["vocab_size"] == 350
+    both = TokensSettings(tokenizer=str(folder))
+    with pytest.raises(UserError, match="tokens: has 2 tokenizers"):
+        run(both, start(tmp_path / "both", both, source, checkpoint))
+
+
+def test_a_foreign_tokenizer_frames_documents_with_what_it_has(tmp_path: Path) -> None:
+    lines = [base64.b64encode(bytes([byte])) + b" %d" % byte for byte in range(256)]
+    (tmp_path / "gpt2.tiktoken").write_bytes(b"\n".join(lines))
+    settings = TokensSettings(val_fraction=0.2, tokenizer=str(tmp_path / "gpt2.tiktoken"))
+    work = start(tmp_path / "out", settings, corpus(tmp_path / "corpus"))
+    assert run(settings, work).facts["bytes_per_token"] == 1.0
+    document = Shards.open(work.path / "train").document(0).tolist()
+    assert (document[0], document[-1]) == (256, 256)
+    assert bytes(document[1:-1]).startswith(b"Document")
+
+
+def test_counts_are_gone_when_the_tokenizer_is_trained_and_kept_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = corpus(tmp_path / "corpus")
+    work = start(tmp_path / "out", SETTINGS, source)
+    learn = Tokenizer.from_counts
+    monkeypatch.setattr(Tokenizer, "from_counts", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(SETTINGS, work)
+    assert len(list((work.path / training.COUNTS).glob("*.parquet"))) == 3
+    monkeypatch.setattr(Tokenizer, "from_counts", learn)
+    monkeypatch.setattr(training, "count", lambda texts: pytest.fail("counted again"))
+    again = start(tmp_path / "out", SETTINGS, source)
+    run(SETTINGS, again)
+    assert not (work.path / training.COUNTS).exists()
+
+
+@pytest.mark.parametrize("trainer", ["bpe", "sentencepiece"])
+def test_documents_of_a_megabyte_of_one_character_neither_hang_nor_crash(tmp_path: Path, trainer: str) -> None:
+    texts = ["a" * 1_000_000, " " * 1_000_000, "\n" * 1_000_000, *(text(number) for number in range(60))]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "pages.parquet")
+    settings = TokensSettings(vocab_size=420, val_fraction=0.2, trainer=trainer)
+    work = start(tmp_path / "out", settings, open_outside(tmp_path / "pages.parquet"))
+    begin = time.process_time()
+    run(settings, work)
+    assert time.process_time() - begin < 20

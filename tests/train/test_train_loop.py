@@ -21,8 +21,8 @@ from tumbler.train import (
     Report,
     TrainPlan,
     TrainState,
+    cross_entropy,
     evaluate,
-    loss,
     make_optimizers,
     resume,
     save_state,
@@ -67,11 +67,12 @@ def a_batch() -> Batch:
     return Batch(batch.ids, targets, batch.positions, batch.documents)
 
 
-@pytest.mark.parametrize("chunk", [40 * 7, 2**22])
+@pytest.mark.parametrize("places", [7, 2**12])
 def test_the_chunked_loss_and_its_gradient_are_those_of_plain_cross_entropy(
-    monkeypatch: pytest.MonkeyPatch, chunk: int
+    monkeypatch: pytest.MonkeyPatch, places: int
 ) -> None:
-    monkeypatch.setattr(loss, "CHUNK", chunk)
+    monkeypatch.setattr(cross_entropy, "PLACES", places)
+    monkeypatch.setattr(cross_entropy, "LOGITS", {MACHINE.kind: 0})
     ours, plain, batch = fresh().model, fresh().model, a_batch()
     found = Objective(ours, MACHINE, bf16=False, compile=False)(batch)
     logits = plain(batch.ids, batch.positions, batch.documents)
@@ -82,6 +83,23 @@ def test_the_chunked_loss_and_its_gradient_are_those_of_plain_cross_entropy(
     torch.testing.assert_close(evaluate(plain, batch, MACHINE, bf16=False), wanted.detach())
     for mine, other in zip(ours.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, other.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_the_chunked_loss_takes_a_bias_and_gives_its_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cross_entropy, "PLACES", 7)
+    monkeypatch.setattr(cross_entropy, "LOGITS", {MACHINE.kind: 0})
+    torch.manual_seed(0)
+    ours = [torch.randn(size, requires_grad=True) for size in ((20, 8), (40, 8), (40,))]
+    plain = [tensor.detach().clone().requires_grad_() for tensor in ours]
+    targets = torch.randint(0, 40, (20,))
+    targets[::4] = IGNORE
+    found = cross_entropy.cross_entropy(*ours, targets, torch.float32)
+    wanted = F.cross_entropy(F.linear(*plain), targets, ignore_index=IGNORE, reduction="sum")
+    (found / 3).backward()
+    (wanted / 3).backward()
+    torch.testing.assert_close(found, wanted)
+    for mine, other in zip(ours, plain, strict=True):
+        torch.testing.assert_close(mine.grad, other.grad)
 
 
 def test_a_batch_without_targets_has_no_loss_and_no_gradient() -> None:

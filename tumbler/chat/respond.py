@@ -32,12 +32,13 @@ def chat_request(tokenizer: Tokenizer, conversation: Conversation, sampling: Sam
 
 
 def text_request(tokenizer: Tokenizer, prompt: str, sampling: Sampling) -> Request:
-    return _request(tokenizer, [tokenizer.bos, *tokenizer.encode(prompt)], sampling)
+    begin = [tokenizer.bos] if "bos" in tokenizer.roles else []
+    return _request(tokenizer, [*begin, *tokenizer.encode(prompt)], sampling)
 
 
 def _request(tokenizer: Tokenizer, ids: list[int], sampling: Sampling) -> Request:
     """Ends at the end of the turn or document; also where a model, in error, begins another one itself."""
-    ends = (tokenizer.end, tokenizer.bos, tokenizer.system, tokenizer.user, tokenizer.assistant)
+    ends = tuple(id for role, id in tokenizer.roles.items() if role != "pad")
     return Request(ids, dataclasses.replace(sampling, stop_ids=(*sampling.stop_ids, *ends)))
 
 

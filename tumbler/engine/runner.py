@@ -6,7 +6,8 @@ N rows of a step, T ids a row, D model, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,15 @@ from tumbler.model import Transformer
 
 LOGITS_AT_ONCE: Final = 2**24
 """Logits held at one time while scoring: 64 MiB in fp32, whatever the vocabulary."""
+
+
+class Score(NamedTuple):
+    """What the model makes of one id, given those before it."""
+
+    logprob: float
+    """Raw: at temperature 1, with nothing cut off."""
+    likeliest: bool
+    """Whether greedy decoding would have made it."""
 
 
 class Runner:
@@ -54,19 +64,29 @@ class Runner:
         self.cache.move(source, target, length)
 
     @torch.inference_mode()
-    def score(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
-        """The log-probability of each id after the first, given those before it; without the cache."""
-        ids = self._padded(sequences)
-        hidden = self.model.hidden(ids)[:, :-1].flatten(0, 1)
-        found = torch.cat(list(self._logprobs(hidden, ids[:, 1:].flatten()))).view(len(sequences), -1)
-        return [row[: len(sequence) - 1] for row, sequence in zip(found.tolist(), sequences, strict=True)]
+    def score(self, sequences: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[Score]]:
+        """The scores of each sequence's ids from its start (at least 1) on; without the cache.
 
-    def _logprobs(self, hidden: Tensor, targets: Tensor) -> Iterator[Tensor]:
-        """Log-probabilities of targets (N,) after hidden (N, D), a bounded number of logits at a time."""
+        Only the states before these ids go through the head: of a long prompt with a short end, nearly none.
+        """
+        ids = self._padded(sequences)
+        places = torch.arange(1, ids.shape[1], device=self.device)
+        first = torch.tensor([*starts], device=self.device)[:, None]
+        end = torch.tensor([len(sequence) for sequence in sequences], device=self.device)[:, None]
+        judged = (first <= places) & (places < end)
+        hidden = self.model.hidden(ids)[:, :-1][judged]
+        scores = iter(self._scores(hidden, ids[:, 1:][judged]))
+        counts = (max(0, len(sequence) - start) for sequence, start in zip(sequences, starts, strict=True))
+        return [list(islice(scores, count)) for count in counts]
+
+    def _scores(self, hidden: Tensor, targets: Tensor) -> Iterator[Score]:
+        """Scores of targets (N,) after hidden (N, D), a bounded number of logits at a time."""
         rows = max(1, LOGITS_AT_ONCE // self.model.config.vocab_size)
         for states, wanted in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True):
             logits = self.model.logits(states).float()
-            yield logits.gather(-1, wanted[:, None]).squeeze(-1) - logits.logsumexp(-1)
+            logprobs = logits.gather(-1, wanted[:, None]).squeeze(-1) - logits.logsumexp(-1)
+            likeliest = logits.argmax(-1) == wanted
+            yield from map(Score, logprobs.tolist(), likeliest.tolist())
 
     def _padded(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """(N, T) of the longest; the padding, id 0, stands after the end, where no real id attends to it."""

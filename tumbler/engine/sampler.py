@@ -14,7 +14,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from tumbler.engine.runner import Runner
+from tumbler.engine.runner import Runner, Score
 from tumbler.engine.sampling import Sampling, choose
 from tumbler.engine.scheduler import Decode, Prefill, Scheduler
 from tumbler.errors import UserError
@@ -81,9 +81,11 @@ class _Run:
 
 
 class Sampler:
-    """Makes ids with a model, `slots` requests at a time, each of at most `context` ids with its prompt."""
+    """Makes ids with a causal model, `slots` requests at a time, each of at most `context` ids with its prompt."""
 
     def __init__(self, model: Transformer, *, slots: int = 16, context: int | None = None, version: int = 0) -> None:
+        if not model.config.causal:
+            raise UserError(f"a {model.config.family} model fills masks and writes no text; give a causal model")
         longest = model.config.max_position_embeddings
         self.context = longest if context is None else context
         if not 1 < self.context <= longest or slots < 1:
@@ -122,14 +124,21 @@ class Sampler:
 
     def score(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
         """For each sequence, the raw log-probability of each id after its first, given those before it."""
-        for number, ids in enumerate(sequences):
+        found = self.score_from(sequences, [1] * len(sequences))
+        return [[score.logprob for score in scores] for scores in found]
+
+    def score_from(self, sequences: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[Score]]:
+        """For each sequence, the score of each id from the place `start` (at least 1) on, given those before it."""
+        for number, (ids, start) in enumerate(zip(sequences, starts, strict=True)):
+            assert start >= 1, "nothing stands before the first id"
             self._check_ids(ids, number)
             if len(ids) > self.context:
                 raise UserError(f"sequence {number} has {len(ids)} ids, the model's context holds {self.context}")
-        found: list[list[float]] = [[] for _ in sequences]
+        found: list[list[Score]] = [[] for _ in sequences]
         for group in _groups(sequences, PREFILL_TOKENS):
-            for number, logprobs in zip(group, self._runner.score([sequences[n] for n in group]), strict=True):
-                found[number] = logprobs
+            scored = self._runner.score([sequences[n] for n in group], [starts[n] for n in group])
+            for number, scores in zip(group, scored, strict=True):
+                found[number] = scores
         return found
 
     def update(self, weights: Mapping[str, Tensor], version: int) -> None:

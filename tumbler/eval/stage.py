@@ -16,7 +16,8 @@ from pydantic import Field
 from tumbler.artifact import Outcome, Work
 from tumbler.device import Machine, prepare, this_machine
 from tumbler.engine import Sampler
-from tumbler.eval import examining
+from tumbler.errors import UserError
+from tumbler.eval import examining, masked
 from tumbler.eval.asking import Asker
 from tumbler.eval.examining import Introduced
 from tumbler.eval.figures import Figure, by_name, of_answers, of_relations, of_score
@@ -27,7 +28,7 @@ from tumbler.eval.page import html
 from tumbler.eval.report import Report, scores, to_json
 from tumbler.eval.road import road
 from tumbler.identity import Identity
-from tumbler.model import load_model
+from tumbler.model import load_model, read_config
 from tumbler.recipe import Settings
 from tumbler.tasks.identity import held_out_questions, system_questions
 from tumbler.tasks.question import read_questions
@@ -40,6 +41,7 @@ from tumbler.views import Samples
 ROUND = 512
 """Questions between two signs of progress."""
 WRONG_SHOWN = 5
+SHOWN = 12
 VALIDATED = 8
 """Rows of validation text at a time."""
 
@@ -85,9 +87,12 @@ def run(settings: EvalSettings, work: Work) -> Outcome:
     found = Findings()
     if subjects.chat is not None:
         _examine_chat(subjects.chat, subjects.questions, settings, work, found)
-    if subjects.base is not None:
+    fills = subjects.base is not None and not read_config(subjects.base).causal
+    if fills:
+        _examine_masked(subjects, work, found)
+    elif subjects.base is not None:
         _examine_base(subjects.base, settings, found)
-    if subjects.tokens is not None:
+    if subjects.tokens is not None and not fills:
         _measure_bits(subjects, Shards.open(subjects.tokens / "val"), machine, found)
     return _write(settings, work, found)
 
@@ -97,6 +102,19 @@ def _examine_base(folder: Path, settings: EvalSettings, found: Findings) -> None
     outputs = asker.completions(settings.prompts)
     items = tuple((prompt, output, "") for prompt, output in zip(settings.prompts, outputs, strict=True))
     found.samples["completions"] = Samples("The base model goes on", items)
+
+
+def _examine_masked(subjects: Subjects, work: Work, found: Findings) -> None:
+    """Facts with their value hidden, of a base model that fills masks."""
+    assert subjects.base is not None
+    if subjects.tokens is None or not subjects.questions:
+        raise UserError("eval: a masked model is asked for facts: give its tokens and an input with questions.jsonl")
+    model, tokenizer = load_model(subjects.base), Tokenizer.load(subjects.base)
+    known = masked.facts(question for file in subjects.questions for question in read_questions(file))
+    done = masked.filled(model, tokenizer, known)
+    found.figures += masked.figures(done, masked.most_frequent_token(Shards.open(subjects.tokens / "train"), tokenizer))
+    items = [(f"{f.fact.before} ___{f.fact.after}", f.output, "right" if f.right else f.fact.value) for f in done]
+    found.samples["masked"] = Samples("The model fills in hidden values", tuple(items[:: max(1, len(items) // SHOWN)]))
 
 
 def _examine_chat(folder: Path, files: Sequence[Path], settings: EvalSettings, work: Work, found: Findings) -> None:

@@ -1,18 +1,33 @@
-"""The transformer: its sizes, its weights, and Hugging Face folders in and out."""
+"""The transformer: its families, sizes and weights, Hugging Face folders in and out, its intermediates."""
 
 from tumbler.model.cache import Cache
-from tumbler.model.config import ModelConfig, matmul_flops_per_token, sizes
+from tumbler.model.config import FamilyName, ModelConfig, RopeScaling
+from tumbler.model.families.table import from_family, from_hf, to_family, to_hf
+from tumbler.model.init import init_weights
+from tumbler.model.sizes import matmul_flops_per_token, parameters, sizes
+from tumbler.model.trace import LayerTrace, Trace, trace
 from tumbler.model.transformer import Transformer
-from tumbler.model.weights import init_weights, load_model, recommended_temperature, save_model
+from tumbler.model.weights import load_model, read_config, recommended_temperature, save_model
 
 __all__ = [
     "Cache",
+    "FamilyName",
+    "LayerTrace",
     "ModelConfig",
+    "RopeScaling",
+    "Trace",
     "Transformer",
+    "from_family",
+    "from_hf",
     "init_weights",
     "load_model",
     "matmul_flops_per_token",
+    "parameters",
+    "read_config",
     "recommended_temperature",
     "save_model",
     "sizes",
+    "to_family",
+    "to_hf",
+    "trace",
 ]

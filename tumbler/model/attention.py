@@ -16,23 +16,35 @@ BLOCK: Final = 128
 """Queries that are taken together on a CPU."""
 
 
-def causal_mask(documents: Tensor | None, T: int, device: torch.device) -> Tensor:
-    """(B or 1, 1, T, T) bool: each place sees itself and what came before, within its own document.
+def attention_mask(
+    documents: Tensor | None, T: int, device: torch.device, causal: bool = True, window: int | None = None
+) -> Tensor:
+    """(B or 1, 1, T, T) bool: the places that each place may attend to, itself always among them.
 
-    `documents` is (B, T): the number of each place's document; None means that a row is one document.
+    documents: (B, T), the number of each place's document, beyond which it does not see; None: a row is one document.
+    causal: only what came before. window: at most so many places of the row away.
     """
-    causal = torch.ones(T, T, dtype=torch.bool, device=device).tril()
+    mask = torch.ones(T, T, dtype=torch.bool, device=device)
+    if causal:
+        mask = mask.tril()
+    if window is not None:
+        mask = mask.tril(window).triu(-window)
     if documents is None:
-        return causal[None, None]
-    return (causal & (documents[:, :, None] == documents[:, None, :]))[:, None]
+        return mask[None, None]
+    return (mask & (documents[:, :, None] == documents[:, None, :]))[:, None]
+
+
+def attention_weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(head_dim)) where `mask`, heads repeated, in fp32. -> (B, H, T, S)"""
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], 1)
+    scores = q.float() @ k.float().mT / math.sqrt(q.shape[-1])
+    return scores.masked_fill(~mask, -torch.inf).softmax(-1)
 
 
 def reference_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(head_dim)) v where `mask`, heads repeated, all in fp32. -> (B, H, T, head_dim)"""
-    groups = q.shape[1] // k.shape[1]
-    k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-    scores = (q.float() @ k.float().mT / math.sqrt(q.shape[-1])).masked_fill(~mask, -torch.inf)
-    return (scores.softmax(-1) @ v.float()).to(q.dtype)
+    """The plain way: attention_weights times v, in fp32. -> (B, H, T, head_dim)"""
+    v = v.repeat_interleave(q.shape[1] // v.shape[1], 1)
+    return (attention_weights(q, k, mask) @ v.float()).to(q.dtype)
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, causal: bool) -> Tensor:

@@ -1,32 +1,30 @@
-"""The transformer: Qwen3's decoder (RMSNorm, RoPE, grouped queries, QK-norm, SwiGLU).
+"""The transformer: one set of blocks for all families; what a family is made of stands in its ModelConfig.
 
-Shapes: B batch, T time, S cached time, D model width, H heads, H_kv key-value heads, V vocabulary.
+Shapes: B batch, T time, S cached time, D model width, M MLP width, H heads, H_kv key-value heads, V vocabulary.
 Modules are named so that their parameters have the names of Hugging Face's `Qwen3ForCausalLM`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tumbler.model.attention import attention, causal_mask
+from tumbler.model.attention import attention
 from tumbler.model.cache import Cache
-from tumbler.model.config import ModelConfig
+from tumbler.model.config import Activation, ModelConfig
+from tumbler.model.places import Places, places
+from tumbler.model.rotary import rotate
 
-
-@dataclass(frozen=True)
-class Places:
-    """Where the tokens of one forward pass stand; computed once, used by every layer."""
-
-    cos: Tensor
-    """(B or 1, 1, T, head_dim)"""
-    sin: Tensor
-    mask: Tensor
-    """(B or 1, 1, T, S) bool"""
-    cache: Cache | None
+ACTIVATIONS: Final[Mapping[Activation, Callable[[Tensor], Tensor]]] = {
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "gelu_new": partial(F.gelu, approximate="tanh"),
+}
 
 
 class RMSNorm(nn.Module):
@@ -42,23 +40,41 @@ class RMSNorm(nn.Module):
         return (x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + self.eps) * self.weight).to(x.dtype)
 
 
+def norm(config: ModelConfig) -> nn.Module:
+    """The family's norm over D."""
+    if config.norm == "rms":
+        return RMSNorm(config.hidden_size, config.norm_eps)
+    return nn.LayerNorm(config.hidden_size, config.norm_eps, bias=config.norm_bias)
+
+
 class Attention(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
-        D, d, eps = config.hidden_size, config.head_dim, config.rms_norm_eps
+        D, d, bias = config.hidden_size, config.head_dim, config.attention_bias
         self.layer, self.head_dim = layer, d
-        self.q_proj = nn.Linear(D, config.num_attention_heads * d, bias=False)
-        self.k_proj = nn.Linear(D, config.num_key_value_heads * d, bias=False)
-        self.v_proj = nn.Linear(D, config.num_key_value_heads * d, bias=False)
-        self.o_proj = nn.Linear(config.num_attention_heads * d, D, bias=False)
-        self.q_norm, self.k_norm = RMSNorm(d, eps), RMSNorm(d, eps)
+        self.q_proj = nn.Linear(D, config.num_attention_heads * d, bias)
+        self.k_proj = nn.Linear(D, config.num_key_value_heads * d, bias)
+        self.v_proj = nn.Linear(D, config.num_key_value_heads * d, bias)
+        self.o_proj = nn.Linear(config.num_attention_heads * d, D, bias)
+        self.q_norm = RMSNorm(d, config.norm_eps) if config.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(d, config.norm_eps) if config.qk_norm else nn.Identity()
 
     def forward(self, x: Tensor, places: Places) -> Tensor:
-        q, k, v = (self._heads(project(x)) for project in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = rotate(self.q_norm(q), places), rotate(self.k_norm(k), places)
+        q, k, v = self.project(x, places)
         if places.cache is not None:
             k, v = places.cache.append(self.layer, k, v)
-        mixed = attention(q, k, v, places.mask, causal=places.cache is None)
+        return self.join(attention(q, k, v, places.mask, places.causal))
+
+    def project(self, x: Tensor, places: Places) -> tuple[Tensor, Tensor, Tensor]:
+        """q (B, H, T, head_dim), k and v (B, H_kv, T, head_dim); q and k normed and rotated."""
+        q, k, v = (self._heads(project(x)) for project in (self.q_proj, self.k_proj, self.v_proj))
+        q, k = self.q_norm(q), self.k_norm(k)
+        if places.cos is not None and places.sin is not None:
+            q, k = rotate(q, places.cos, places.sin), rotate(k, places.cos, places.sin)
+        return q, k, v
+
+    def join(self, mixed: Tensor) -> Tensor:
+        """(B, H, T, head_dim) -> (B, T, D)"""
         out: Tensor = self.o_proj(mixed.transpose(1, 2).flatten(2))
         return out
 
@@ -68,25 +84,35 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """SwiGLU (arXiv 2002.05202)."""
+    """down(act(up x)), or gated: down(act(gate x) * up x) (arXiv 2002.05202)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+        D, M, bias = config.hidden_size, config.intermediate_size, config.mlp_bias
+        self.activation = ACTIVATIONS[config.activation]
+        self.gate_proj = nn.Linear(D, M, bias) if config.gated else None
+        self.up_proj = nn.Linear(D, M, bias)
+        self.down_proj = nn.Linear(M, D, bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        out: Tensor = self.down_proj(self.activations(x))
+        return out
+
+    def activations(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, M)"""
+        if self.gate_proj is None:
+            return self.activation(self.up_proj(x))
+        out: Tensor = self.activation(self.gate_proj(x)) * self.up_proj(x)
         return out
 
 
 class Block(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
-        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        # Where the embedding is normed, the first block reads it as it is (ModernBERT, arXiv 2412.13663).
+        self.input_layernorm = nn.Identity() if config.embed_norm and layer == 0 else norm(config)
         self.self_attn = Attention(config, layer)
-        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = norm(config)
         self.mlp = MLP(config)
 
     def forward(self, x: Tensor, places: Places) -> Tensor:
@@ -96,71 +122,108 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
+    """Embedding, blocks, norm."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        learned = config.positions == "learned"
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.embed_positions = nn.Embedding(config.max_position_embeddings, config.hidden_size) if learned else None
+        self.embed_norm = norm(config) if config.embed_norm else nn.Identity()
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.num_hidden_layers))
-        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.local = tuple(config.is_local(layer) for layer in range(config.num_hidden_layers))
+        self.norm = norm(config)
 
-    def forward(self, ids: Tensor, places: Places) -> Tensor:
-        x = self.embed_tokens(ids)
-        for block in self.layers:
-            x = block(x, places)
+    def forward(self, ids: Tensor, positions: Tensor, everywhere: Places, nearby: Places) -> Tensor:
+        """The normed state (B, T, D); `nearby` is the local layers' places."""
+        x = self.embed(ids, positions)
+        for block, local in zip(self.layers, self.local, strict=True):
+            x = block(x, nearby if local else everywhere)
         out: Tensor = self.norm(x)
         return out
 
+    def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """What the first block reads: (B, T, D)."""
+        x = self.embed_tokens(ids)
+        if self.embed_positions is not None:
+            x = x + self.embed_positions(positions)
+        out: Tensor = self.embed_norm(x)
+        return out
+
+
+class PredictionHead(nn.Module):
+    """What ModernBERT puts between the last norm and the output matrix."""
+
+    def __init__(self, config: ModelConfig, activation: Activation) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.activation = ACTIVATIONS[activation]
+        self.norm = norm(config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(self.activation(self.dense(x)))
+        return out
+
+
+class OutputHead(nn.Module):
+    """The output matrix, where it is not the embedding itself, and its bias."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        V, D = config.vocab_size, config.hidden_size
+        self.weight = None if config.tie_word_embeddings else nn.Parameter(torch.zeros(V, D))
+        self.bias = nn.Parameter(torch.zeros(V)) if config.head_bias else None
+
 
 class Transformer(nn.Module):
-    """The decoder and its head, which is the embedding itself when `tie_word_embeddings`."""
+    """ids -> the states that the head reads -> logits."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.model = Decoder(config)
-        if not config.tie_word_embeddings:
-            self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.head = nn.Identity() if config.prediction_head is None else PredictionHead(config, config.prediction_head)
+        self.lm_head = OutputHead(config)
 
     def forward(
         self, ids: Tensor, positions: Tensor | None = None, documents: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """Logits (B, T, V) of the token after each of `ids` (B, T); arguments as in `hidden`."""
+        """Logits (B, T, V) of the token after (causal) or at (else) each of `ids` (B, T); arguments as in `hidden`."""
         return self.logits(self.hidden(ids, positions, documents, cache))
 
     def hidden(
         self, ids: Tensor, positions: Tensor | None = None, documents: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """The normed state (B, T, D) from which the head reads.
+        """The state (B, T, D) from which the head reads: normed, and through the prediction head where there is one.
 
         positions: (B, T), where each token stands in its document; None: 0, 1, 2, ...
         documents: (B, T), tokens attend within equal numbers; None: a row is one document.
         cache: holds what came before; it then says what may be attended to (`documents` is not used).
         """
-        T = ids.shape[1]
-        positions = torch.arange(T, device=ids.device)[None] if positions is None else positions
-        cos, sin = rotations(positions, self.config.head_dim, self.config.rope_theta)
-        mask = causal_mask(documents, T, ids.device) if cache is None else cache.mask
-        out: Tensor = self.model(ids, Places(cos, sin, mask, cache))
+        positions = torch.arange(ids.shape[1], device=ids.device)[None] if positions is None else positions
+        everywhere, nearby = self.places(positions, documents, cache)
+        out: Tensor = self.head(self.model(ids, positions, everywhere, nearby))
         return out
+
+    def places(
+        self, positions: Tensor, documents: Tensor | None = None, cache: Cache | None = None
+    ) -> tuple[Places, Places]:
+        """What the layers that see everything, and the local ones, need to know of this pass."""
+        everywhere = places(self.config, positions, documents, cache, local=False)
+        if self.config.local_attention is None:
+            return everywhere, everywhere
+        return everywhere, places(self.config, positions, documents, cache, local=True)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., D) -> (..., V)"""
-        return F.linear(hidden, self.head_weight)
+        return F.linear(hidden, self.head_weight, self.head_bias)
 
     @property
     def head_weight(self) -> Tensor:
         """(V, D)"""
-        return self.model.embed_tokens.weight if self.config.tie_word_embeddings else self.lm_head.weight
+        return self.model.embed_tokens.weight if self.lm_head.weight is None else self.lm_head.weight
 
-
-def rotations(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """RoPE (arXiv 2104.09864): cosine and sine (B, 1, T, head_dim), fp32, of position * theta^(-2i / head_dim)."""
-    exponents = torch.arange(0, head_dim, 2, device=positions.device).float() / head_dim
-    angles = positions[:, None, :, None].float() / theta**exponents
-    angles = torch.cat((angles, angles), dim=-1)
-    return angles.cos(), angles.sin()
-
-
-def rotate(x: Tensor, places: Places) -> Tensor:
-    """Turn each pair (x_i, x_{i + head_dim/2}) of x (B, H, T, head_dim) by its place's angle."""
-    first, second = x.chunk(2, dim=-1)
-    return (x * places.cos + torch.cat((-second, first), dim=-1) * places.sin).to(x.dtype)
+    @property
+    def head_bias(self) -> Tensor | None:
+        """(V,)"""
+        return self.lm_head.bias

@@ -1,72 +1,55 @@
-"""Weights: how they begin, and the Hugging Face folder they are kept in.
+"""A model's Hugging Face folder, in and out.
 
-A folder from outside is untrusted: sizes are checked against the file's header before anything is
-allocated, and nothing is ever unpickled.
+A folder from outside is untrusted: sizes are checked against the files' headers before anything is allocated.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from tumbler.artifact import replacing
 from tumbler.errors import UserError
-from tumbler.model.config import from_hf, to_hf
+from tumbler.model.config import ModelConfig
+from tumbler.model.families.table import FAMILIES, canonical, from_hf, parts, to_family, to_hf
+from tumbler.model.safetensors_reader import Stored, open_weights, read_json
+from tumbler.model.safetensors_writer import write_json, write_weights
 from tumbler.model.transformer import Transformer
 
-CONFIG, WEIGHTS, GENERATION = "config.json", "model.safetensors", "generation_config.json"
-EMBEDDING_STD: Final = 0.02
-"""GPT-2's and Qwen's `initializer_range`; with a tied head the first logits have deviation 0.02 * sqrt(D)."""
+CONFIG, GENERATION = "config.json", "generation_config.json"
+SHARD_BYTES: Final = 5 * 10**9
+"""Of a file of weights, at most; Hugging Face's own limit for years."""
 
 
-@torch.no_grad()
-def init_weights(model: Transformer, seed: int) -> None:
-    """Initialize the full model, in this one function.
-
-    norms                       1
-    embedding, head             normal, 0.02
-    o_proj, down_proj           0, so that each block begins as the identity
-    all other matrices          uniform of deviation 1 / sqrt(fan-in)
-    """
-    generator = torch.Generator().manual_seed(seed)
-    for name, parameter in model.named_parameters():
-        if parameter.ndim == 1:
-            parameter.fill_(1.0)
-        elif name.endswith(("embed_tokens.weight", "lm_head.weight")):
-            parameter.copy_(torch.empty(parameter.shape).normal_(0, EMBEDDING_STD, generator=generator))
-        elif name.endswith(("o_proj.weight", "down_proj.weight")):
-            parameter.fill_(0.0)
-        else:
-            bound = (3 / parameter.shape[1]) ** 0.5
-            parameter.copy_(torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator))
-
-
-def save_model(model: Transformer, folder: Path, dtype: torch.dtype, temperature: float | None = None) -> None:
-    """Write config.json, model.safetensors and generation_config.json: what transformers, vLLM, llama.cpp read.
+def save_model(
+    model: Transformer,
+    folder: Path,
+    dtype: torch.dtype,
+    temperature: float | None = None,
+    shard_bytes: int = SHARD_BYTES,
+) -> None:
+    """Write config.json, generation_config.json and the weights: what transformers, vLLM, llama.cpp read.
 
     `temperature` is the one that servers take where a request names none.
     """
     config = model.config
-    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.state_dict().items()}
-    tokens = {"bos_token_id": config.bos_token_id, "eos_token_id": config.eos_token_id}
-    _write_json(folder / CONFIG, to_hf(config, str(dtype).removeprefix("torch.")))
-    recommended = {} if temperature is None else {"do_sample": True, "temperature": temperature}
-    _write_json(folder / GENERATION, {**tokens, "pad_token_id": config.pad_token_id, **recommended})
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt"})
+    described = to_hf(config, str(dtype).removeprefix("torch."))
+    write_json(folder / CONFIG, described)
+    if config.causal:
+        tokens = {name: described[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        recommended = {} if temperature is None else {"do_sample": True, "temperature": temperature}
+        write_json(folder / GENERATION, {**tokens, **recommended})
+    write_weights(folder, to_family(config, dict(model.named_parameters())), dtype, shard_bytes)
 
 
 def recommended_temperature(folder: Path) -> float:
     """The temperature of the folder's generation_config.json; 1 where it names none, as transformers and vLLM do."""
     file = folder / GENERATION
-    value = _read_json(file).get("temperature", 1.0) if file.is_file() else 1.0
+    value = read_json(file).get("temperature", 1.0) if file.is_file() else 1.0
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:
         raise UserError(f"{file}: temperature = {value!r}: must be a number from 0 to 2")
     return float(value)
@@ -74,55 +57,60 @@ def recommended_temperature(folder: Path) -> float:
 
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Transformer:
     """A Transformer from a Hugging Face folder, in `dtype`, on the CPU; UserError when the folder is no such model."""
-    config = from_hf(_read_json(folder / CONFIG), str(folder / CONFIG))
-    with torch.device("meta"):
-        model = Transformer(config)
-    file = folder / WEIGHTS
-    if not file.is_file():
-        raise UserError(f"{folder}: has no {WEIGHTS}; give a model folder with its weights in that one file")
-    try:
-        with safe_open(file, framework="pt") as stored:
-            _check_tensors(file, {name: stored.get_slice(name).get_shape() for name in stored.keys()}, model)  # noqa: SIM118
-            model = model.to_empty(device="cpu").to(dtype)
-            _copy(model, stored)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file}: cannot be read as safetensors ({error})") from error
+    with open_model(folder) as (model, stored):
+        model = model.to(dtype).to_empty(device="cpu")
+        _fill(model, stored)
     return model
 
 
+def read_config(folder: Path) -> ModelConfig:
+    """The sizes of the model of a Hugging Face folder; UserError when its config.json is none that tumbler runs."""
+    return from_hf(read_json(folder / CONFIG), str(folder / CONFIG))
+
+
+@contextmanager
+def open_model(folder: Path) -> Iterator[tuple[Transformer, Mapping[str, Stored]]]:
+    """The model of a folder, without memory for its weights (on the meta device), and these by their names in the
+    family: all there, of the shapes that config.json asks for, not read yet. UserError as in `load_model`."""
+    config = read_config(folder)
+    with torch.device("meta"):
+        model = Transformer(config)
+    with open_weights(folder) as files:
+        stored = {canonical(config, name): tensor for name, tensor in files.items()}
+        _check_tensors(folder, config, stored, to_family(config, dict(model.named_parameters())))
+        yield model, stored
+
+
 @torch.no_grad()
-def _copy(model: Transformer, stored: Any) -> None:
+def _fill(model: Transformer, stored: Mapping[str, Stored]) -> None:
     """Copied, not mapped: a mapped tensor's alignment, hence the order of its sums, can differ between runs."""
-    for name, parameter in model.named_parameters():
-        parameter.copy_(stored.get_tensor(name))
+    parameters = dict(model.named_parameters())
+    for part in parts(model.config):
+        if part.ours[0] in parameters:
+            for name, piece in part.split(stored[part.theirs].tensor()).items():
+                parameters[name].copy_(piece)
 
 
-def _check_tensors(file: Path, shapes: Mapping[str, list[int]], model: Transformer) -> None:
-    wanted: dict[str, Tensor] = dict(model.named_parameters())
-    for name, parameter in wanted.items():
-        if name not in shapes:
-            raise UserError(f"{file}: tensor {name!r} is missing; config.json asks for it")
-        if list(parameter.shape) != shapes[name]:
-            want = list(parameter.shape)
-            raise UserError(f"{file}: tensor {name!r} has shape {shapes[name]}, config.json asks for {want}")
-    # A tied head may be stored a second time under its own name.
-    extra = sorted(set(shapes) - set(wanted) - ({"lm_head.weight"} if model.config.tie_word_embeddings else set()))
-    if extra:
-        raise UserError(f"{file}: tensor {extra[0]!r} has no place in the model of config.json")
+def _check_tensors(
+    folder: Path, config: ModelConfig, stored: Mapping[str, Stored], wanted: Mapping[str, Tensor]
+) -> None:
+    for name, tensor in wanted.items():
+        if name not in stored:
+            raise UserError(f"{folder}: tensor {name!r} is missing; config.json asks for it")
+        if tensor.shape != stored[name].shape:
+            shape, want = list(stored[name].shape), list(tensor.shape)
+            raise UserError(f"{stored[name].file}: tensor {name!r} has shape {shape}, config.json asks for {want}")
+    family = FAMILIES[config.family]
+    for name in sorted(set(stored) - set(wanted)):
+        if name == family.output and config.tie_word_embeddings:
+            _check_tied(config, stored[name], stored)
+        elif not name.endswith(family.buffers):
+            raise UserError(f"{stored[name].file}: tensor {name!r} has no place in the model of config.json")
 
 
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give the folder of a model") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: not a JSON object")
-    return value
+def _check_tied(config: ModelConfig, head: Stored, stored: Mapping[str, Stored]) -> None:
+    """A tied head may be stored a second time, but not be another matrix."""
+    name = next(part.theirs for part in parts(config) if part.ours == ("model.embed_tokens.weight",))
+    if head.shape != stored[name].shape or not torch.equal(head.tensor(), stored[name].tensor()):
+        rule = "set tie_word_embeddings to false if the model has two"
+        raise UserError(f"{head.file}: {head.name!r} is not {name!r}, though config.json ties them; {rule}")

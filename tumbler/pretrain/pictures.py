@@ -23,6 +23,13 @@ def speed_curve(lines: Sequence[Line]) -> Curve:
     return Curve("Pretraining speed", "step", "tokens a second", (("train", points),))
 
 
+def watched_curve(lines: Sequence[Line], watch: tuple[str, str]) -> Curve:
+    """How the probability of one next token grows."""
+    text, following = watch
+    points = tuple((float(line["step"]), float(line["watched"])) for line in lines if "watched" in line)
+    return Curve(f"The probability of one next token: {text}", "step", f"p({following!r})", (("train", points),))
+
+
 def completions(lines: Sequence[Line]) -> Samples:
     """What the model made of each prompt, latest step first."""
     found = [

@@ -1,4 +1,4 @@
-"""The pretrain stage: token shards -> base checkpoint, by predicting the next token.
+"""The pretrain stage: token shards -> base checkpoint, by predicting the next token (or masked ones).
 
 The loop is `_train`.
 """
@@ -6,68 +6,42 @@ The loop is `_train`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from pydantic import Field
 
-from tumbler.artifact import Outcome, Work, only
+from tumbler.artifact import Outcome, Work
 from tumbler.device import Machine, matmul_peak, prepare, this_machine, torch_device
-from tumbler.engine import Request, Sampler, Sampling
+from tumbler.errors import UserError
 from tumbler.log import read_metrics
-from tumbler.model import Transformer, init_weights, matmul_flops_per_token, save_model, sizes
+from tumbler.model import Transformer, init_weights, load_model, matmul_flops_per_token, parameters, save_model
 from tumbler.pretrain.card import model_card
-from tumbler.pretrain.pictures import completions, loss_curve, speed_curve
-from tumbler.pretrain.reader import Data, open_tokens
+from tumbler.pretrain.dial import Budget, budget, model_config, rates, with_tokens
+from tumbler.pretrain.looks import Looks, check_prompts, masking_of, watched_ids
+from tumbler.pretrain.pictures import completions, loss_curve, speed_curve, watched_curve
+from tumbler.pretrain.reader import Data, open_data
+from tumbler.pretrain.settings import PretrainSettings
+from tumbler.tasks.core_reader import read_core
 from tumbler.train.checkpoint import resume, save_state
-from tumbler.train.dials import TrainDials
-from tumbler.train.loader import PackedLoader
+from tumbler.train.loader import Loader, MixedLoader, PackedLoader
 from tumbler.train.loop import TrainPlan, train
-from tumbler.train.loss import Objective
-from tumbler.train.optimizers import LearningRates, make_optimizers
+from tumbler.train.masking import MaskingLoader
+from tumbler.train.objective import Objective
+from tumbler.train.optimizers import make_optimizers
+from tumbler.train.parallel import any_rank, barrier, join, shard, whole
 from tumbler.train.progress import Meter, record, timed
 from tumbler.train.state import TrainState
 from tumbler.train.stopping import stop_requested
-from tumbler.train.validation import Validation, validate
+from tumbler.train.validation import Sums
 
 LOG_EVERY: Final = 10
 """Steps between two lines of metrics.jsonl; their losses are averaged."""
 SAY_EVERY: Final = 10.0
 """Seconds between two lines on the console."""
-
-
-class PretrainSettings(TrainDials):
-    """The model's sizes, and how it is trained."""
-
-    depth: int = Field(default=4, gt=0)
-    """Layers. The one dial: width is 64 a layer, heads one a layer, unless given below."""
-    width: int | None = Field(default=None, gt=0)
-    """Width of the residual stream; none: 64 * depth."""
-    heads: int | None = Field(default=None, gt=0)
-    """Attention heads; none: one per 64 of width (two of 32 where the width is 64)."""
-    kv_heads: int | None = Field(default=None, gt=0)
-    """Heads of keys and values, shared by groups of query heads; none: half as many, from 4 heads on."""
-    mlp: int | None = Field(default=None, gt=0)
-    """Width inside the MLP; none: 3 * width."""
-    context: int = Field(default=256, gt=1)
-    """Tokens of a row: the longest text that the model can read."""
-    steps: int = Field(default=500, gt=0)
-    """Optimizer steps."""
-    eval_every: int = Field(default=100, gt=0)
-    """Steps between two looks at the validation documents."""
-    eval_tokens: int = Field(default=65_536, gt=0)
-    """About how many tokens of validation documents are looked at."""
-    sample_every: int = Field(default=100, gt=0)
-    """Steps between two rounds of sample completions."""
-    sample_tokens: int = Field(default=32, gt=0)
-    """Tokens of a sample completion, at most."""
-    prompts: tuple[str, ...] = ("The", "The capital of France is")
-    """What the samples complete."""
-    seed: int = 0
-    """First weights and order of the documents."""
+BEST: Final = "best"
+"""The folder of the weights of the best look."""
 
 
 @dataclass(frozen=True)
@@ -79,20 +53,34 @@ class Run:
     data: Data
     machine: Machine
     bf16: bool
+    budget: Budget
     state: TrainState
+    looks: Looks
 
     @property
     def states(self) -> Path:
         return self.work.path / "resume"
 
+    @property
+    def first(self) -> bool:
+        """Whether this rank writes what there is one of."""
+        return self.machine.rank == 0
+
 
 def run(settings: PretrainSettings, work: Work) -> Outcome:
     machine = this_machine()
     prepare(machine)
-    data = open_tokens(only(work.inputs, "tokens", "pretrain"), settings.eval_tokens)
+    join(machine)
+    data = open_data(work.inputs, settings.weights, settings.eval_tokens)
     bf16 = machine.bf16 if settings.bf16 is None else settings.bf16
-    here = Run(settings, work, data, machine, bf16, _fresh_state(settings, data, machine, bf16))
-    work.log.say(_introduction(here))
+    model = _model(settings, data)
+    many = budget(settings, model.config)
+    _check(settings, data, model, many, machine)
+    work.log.say(_introduction(settings, data, model, many, machine, bf16))
+    state = _fresh_state(settings, data, model, many, machine, bf16)
+    tasks = read_core(Path(settings.core)) if settings.core is not None else None
+    looks = Looks(settings, data, machine, bf16, work.log, tasks)
+    here = Run(settings, work, data, machine, bf16, many, state, looks)
     if resume(here.state, here.states):
         work.log.say(f"going on from step {here.state.step}")
     work.log.rewind(here.state.step)
@@ -100,132 +88,189 @@ def run(settings: PretrainSettings, work: Work) -> Outcome:
     return _finish(here)
 
 
-def _fresh_state(settings: PretrainSettings, data: Data, machine: Machine, bf16: bool) -> TrainState:
-    tokenizer = data.tokenizer
-    overrides = {name: getattr(settings, name) for name in ("width", "heads", "kv_heads", "mlp")}
-    config = sizes(settings.depth, tokenizer.vocab_size, settings.context, **overrides)
-    config = replace(config, bos_token_id=tokenizer.bos, eos_token_id=tokenizer.end, pad_token_id=tokenizer.pad)
-    model = Transformer(config)
+def _model(settings: PretrainSettings, data: Data) -> Transformer:
+    """The base checkpoint's, or a new one."""
+    if data.base is not None:
+        return load_model(data.base)
+    model = Transformer(with_tokens(model_config(settings, data.tokenizer.vocab_size), data.tokenizer))
     init_weights(model, settings.seed)
-    model.to(torch_device(machine))
-    rates = LearningRates(settings.matrix_rate, settings.other_rate)
-    optimizers = make_optimizers(model, rates, settings.weight_decay, bf16)
-    return TrainState(model, optimizers, PackedLoader(data.train, settings.rows, settings.context, settings.seed))
+    return model
+
+
+def _check(settings: PretrainSettings, data: Data, model: Transformer, many: Budget, machine: Machine) -> None:
+    """Raise UserError now for what would otherwise fail in the middle of the run."""
+    if data.base is not None and settings.context > model.config.max_position_embeddings:
+        longest = model.config.max_position_embeddings
+        raise UserError(f"pretrain: context = {settings.context}, but {data.base} reads at most {longest} tokens")
+    if many.rows % machine.world:
+        raise UserError(f"pretrain: rows = {many.rows} cannot be shared by {machine.world} processes; use a multiple")
+    if settings.core is not None and not model.config.causal:
+        raise UserError(f"pretrain: core asks a model that predicts the next token; {model.config.family} fills masks")
+    check_prompts(model.config, data.tokenizer, settings)
+    if settings.watch is not None:
+        watched_ids(data.tokenizer, settings.watch)
+
+
+def _fresh_state(
+    settings: PretrainSettings, data: Data, model: Transformer, many: Budget, machine: Machine, bf16: bool
+) -> TrainState:
+    model = shard(model.to(torch_device(machine)), machine, bf16, settings.compile)
+    optimizers = make_optimizers(model, rates(settings), settings.weight_decay, bf16, settings.optimizer)
+    return TrainState(model, optimizers, _loader(settings, data, many.rows, model.config.causal))
+
+
+def _loader(settings: PretrainSettings, data: Data, rows: int, causal: bool) -> Loader:
+    sources = [PackedLoader(source.train, 1, settings.context, settings.seed) for source in data.sources]
+    loader = MixedLoader(sources, [source.weight for source in data.sources], rows)
+    if causal:
+        return loader
+    return MaskingLoader(loader, masking_of(data.tokenizer, settings.mask_share), settings.seed)
 
 
 def _train(here: Run) -> None:
     """The loop: train, log, look, sample, save, stop."""
     settings, state, log = here.settings, here.state, here.work.log
-    plan = TrainPlan(settings.steps, settings.warmup, settings.decay, settings.clip, settings.micro_rows)
     objective = Objective(state.model, here.machine, here.bf16, settings.compile)
-    meter = _meter(here)
-    sample = _sampler(here)
-    said = time.monotonic()
+    meter, plan, said = _meter(here), _plan(here), time.monotonic()
     with stop_requested() as stop:
         for report, seconds in timed(train(state, objective, plan, here.machine)):
             meter.add(report, seconds)
-            step, last, stopping = report.step, report.step == settings.steps, stop()
+            step, last = report.step, report.step == plan.steps
+            stopping = any_rank(stop(), here.machine)
             save = step % settings.save_every == 0 or last or stopping
+            if report.skipped:
+                log.say(f"step {step} left out: {report.skipped}")
             if step % LOG_EVERY == 0 or save:
                 line = _log(here, meter)
                 if time.monotonic() - said > SAY_EVERY or last:
                     said = time.monotonic()
                     log.say(line)
-            if step % settings.eval_every == 0 or last:
-                _look(here)
-            if step % settings.sample_every == 0 or last:
-                sample()
+            _look(here, last)
             if save:
                 save_state(state, here.states)
-                _draw(here.work)
+                _draw(here)
             if stopping and not last:
                 log.say(f"stopped at step {step}, all saved; the same command goes on from there")
                 raise KeyboardInterrupt
 
 
+def _plan(here: Run) -> TrainPlan:
+    settings = here.settings
+    micro_rows = min(settings.micro_rows, here.budget.rows // here.machine.world)
+    return TrainPlan(
+        steps=here.budget.steps,
+        warmup=settings.warmup,
+        decay=settings.decay,
+        clip=settings.clip,
+        micro_rows=micro_rows,
+        floor=settings.floor,
+        schedule=settings.schedule,
+        on_spike=settings.on_spike,
+        sigmas=settings.spike_sigmas,
+    )
+
+
 def _meter(here: Run) -> Meter:
     peak = matmul_peak(here.machine, torch.bfloat16 if here.bf16 else torch.float32)
-    return Meter(matmul_flops_per_token(here.state.model.config, here.settings.context), peak)
+    return Meter(matmul_flops_per_token(here.state.model.config, here.settings.context), peak * here.machine.world)
 
 
 def _log(here: Run, meter: Meter) -> str:
     """Write one line of metrics; -> the line for a person."""
     now, settings = meter.read(), here.settings
     rates = f"matrix_rate ({settings.matrix_rate:g}) or other_rate ({settings.other_rate:g})"
-    record(here.work.log, now, f"begin anew with a lower {rates}, or more warmup")
-    return now.line(settings.steps)
+    watched = here.looks.watched(whole(here.state.model)) if settings.watch else {}
+    record(here.work.log, now, f"begin anew with a lower {rates}, or more warmup", **watched)
+    return now.line(here.budget.steps)
 
 
-def _look(here: Run) -> None:
-    """Loss on the validation documents, into the metrics."""
-    found = _validation(here)
-    here.work.log.metrics(here.state.step, val_loss=found.loss, val_bpb=found.bits_per_byte)
-    here.work.log.say(f"validation loss {found.loss:.3f}, {found.bits_per_byte:.3f} bits a byte")
+def _look(here: Run, last: bool) -> None:
+    """Validation, samples and checkpoints that stay, when their step has come."""
+    settings, state = here.settings, here.state
+    step = state.step
+    looks, samples = (step % every == 0 or last for every in (settings.eval_every, settings.sample_every))
+    keeps = settings.keep_every is not None and step % settings.keep_every == 0
+    asks = settings.core is not None and (last or (settings.core_every is not None and step % settings.core_every == 0))
+    if not (looks or samples or asks or keeps):
+        return
+    model = whole(state.model)
+    if looks:
+        _keep_best(here, model, here.looks.validation(model, step))
+    if samples:
+        here.looks.samples(model, step)
+    if asks:
+        here.looks.core(model, step)
+    if keeps and here.first:
+        _write_model(here, model, here.work.path / "checkpoints" / f"step-{step:06d}")
 
 
-def _validation(here: Run) -> Validation:
-    data, rows = here.data, here.settings.micro_rows
-    return validate(here.state.model, data.val, data.val_count, data.val_bytes, rows, here.machine, here.bf16)
+def _keep_best(here: Run, model: Transformer, found: Sums) -> None:
+    if here.settings.keep == "best" and (here.state.best is None or found.loss < here.state.best):
+        here.state.best, here.state.best_step = found.loss, here.state.step
+        if here.first:
+            _write_model(here, model, here.work.path / BEST)
 
 
-def _sampler(here: Run) -> Callable[[], None]:
-    """A function that completes the prompts with the model as it stands. UserError for prompts that do not fit."""
-    tokenizer, settings = here.data.tokenizer, here.settings
-    sampler = Sampler(here.state.model, slots=max(1, len(settings.prompts)))
-    greedy = Sampling(max_tokens=settings.sample_tokens, temperature=0.0, stop_ids=(tokenizer.end,))
-    requests = [Request([tokenizer.bos, *tokenizer.encode(prompt)], greedy) for prompt in settings.prompts]
-    for number, request in enumerate(requests):
-        sampler.check(request, number)
-
-    def sample() -> None:
-        for prompt, completion in zip(settings.prompts, sampler.sample(requests), strict=True):
-            text = tokenizer.decode([id for id in completion.ids if id != tokenizer.end])
-            here.work.log.metrics(here.state.step, prompt=prompt, completion=text)
-
-    return sample
+def _write_model(here: Run, model: Transformer, path: Path) -> None:
+    save_model(model, path, torch.float32)
+    here.data.tokenizer.save(path, here.settings.context)
 
 
-def _draw(work: Work) -> None:
+def _draw(here: Run) -> None:
+    if not here.first:
+        return
+    work = here.work
     assert work.log.metrics_path is not None
     lines = read_metrics(work.log.metrics_path)
     work.view("loss", loss_curve(lines))
     work.view("speed", speed_curve(lines))
     work.view("completions", completions(lines))
+    if here.settings.watch is not None:
+        work.view("watched", watched_curve(lines, here.settings.watch))
 
 
 def _finish(here: Run) -> Outcome:
     """The Hugging Face folder, at the root of the artifact."""
-    path, model, settings = here.work.path, here.state.model, here.settings
-    facts = _facts(here)
-    save_model(model, path, torch.float32)
-    here.data.tokenizer.save(path, settings.context)
-    with here.work.file("README.md") as file:
-        file.write_text(model_card(model.config, facts, here.work.licences), encoding="utf-8")
+    best = here.work.path / BEST
+    model = load_model(best) if here.settings.keep == "best" else whole(here.state.model)
+    facts = _facts(here, model)
+    if here.first:
+        _write_model(here, model, here.work.path)
+        with here.work.file("README.md") as file:
+            file.write_text(model_card(model.config, facts, here.work.licences), encoding="utf-8")
+        here.work.remove(BEST)
+    barrier()
     return Outcome("checkpoint", facts)
 
 
-def _facts(here: Run) -> dict[str, Any]:
-    found, settings = _validation(here), here.settings
+def _facts(here: Run, model: Transformer) -> dict[str, Any]:
+    found, many = here.looks.validation(model.to(torch_device(here.machine)), here.state.step), here.budget
+    bits = {"val_bpb": round(found.bits_per_byte, 6)} if model.config.causal else {}
+    best = {"best_step": here.state.best_step} if here.settings.keep == "best" else {}
+    skipped = {"skipped_steps": here.state.spikes.skipped} if here.settings.on_spike == "skip" else {}
     return {
-        "parameters": _parameters(here.state.model),
-        "steps": settings.steps,
-        "tokens": settings.steps * settings.rows * settings.context,
-        "unique_tokens": here.data.train.tokens,
+        "parameters": parameters(model.config),
+        "steps": many.steps,
+        "tokens": many.tokens,
+        "unique_tokens": here.data.train_tokens,
         "val_tokens": found.targets,
         "val_loss": round(found.loss, 6),
-        "val_bpb": round(found.bits_per_byte, 6),
+        **bits,
+        **best,
+        **skipped,
         "precision": "bf16" if here.bf16 else "fp32",
     }
 
 
-def _introduction(here: Run) -> str:
-    config = here.state.model.config
-    return (
-        f"{_parameters(here.state.model):,} parameters ({config.num_hidden_layers} layers of {config.hidden_size}), "
-        f"{here.data.train.tokens:,} training tokens, {'bf16' if here.bf16 else 'fp32'} on {here.machine.name}"
-        + (", compiled: the first step takes up to a minute" if here.settings.compile else "")
-    )
-
-
-def _parameters(model: Transformer) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+def _introduction(
+    settings: PretrainSettings, data: Data, model: Transformer, many: Budget, machine: Machine, bf16: bool
+) -> str:
+    config = model.config
+    shape = f"{config.family}, {config.num_hidden_layers} layers of {config.hidden_size}"
+    begun = f"{parameters(config):,} parameters ({shape})"
+    if data.base is not None:
+        begun += f" from {data.base.name}"
+    work = f"{many.steps:,} steps of {many.rows} rows, {many.tokens:,} tokens of {data.train_tokens:,} there are"
+    ranks = f"{machine.world} times " if machine.world > 1 else ""
+    compiling = ", compiled: the first step takes up to a minute" if settings.compile else ""
+    return f"{begun}; {work}; {'bf16' if bf16 else 'fp32'} on {ranks}{machine.name}{compiling}"

@@ -33,7 +33,7 @@ from tumbler.train.checkpoint import resume, save_state
 from tumbler.train.dials import TrainDials
 from tumbler.train.loader import Loader, PackedLoader
 from tumbler.train.loop import TrainPlan, train
-from tumbler.train.loss import Objective
+from tumbler.train.objective import Objective
 from tumbler.train.optimizers import LearningRates, make_optimizers
 from tumbler.train.progress import Meter, record, timed
 from tumbler.train.state import TrainState

@@ -1,8 +1,8 @@
 """Token shards: flat ids in NNNNN.bin and beside it an index of the documents, NNNNN.parquet.
 
-A document is `<|bos|> ids <|end|>`. Index columns: start and length (in tokens, within the shard's
-.bin), id and url of the document, row (in the corpus, counted over all its files), bytes (of its
-text in UTF-8). Ids are little-endian uint16 where the vocabulary allows it, else uint32.
+A document is framed as `Tokenizer.document` does: `<|bos|> ids <|end|>`. Index columns: start and length
+(in tokens, within the shard's .bin), id and url of the document, row (in the corpus, counted over all its
+files), bytes (of its text in UTF-8). Ids are little-endian uint16 where the vocabulary allows it, else uint32.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ ROW_GROUP: Final = 10_000
 
 @dataclass(frozen=True)
 class TokenDocument:
-    """One document on its way into a shard; `ids` with `<|bos|>` and `<|end|>`."""
+    """One document on its way into a shard; `ids` framed."""
 
-    ids: Sequence[int]
+    ids: Sequence[int] | Ids
     id: str
     url: str
     row: int
@@ -61,11 +61,9 @@ def write_shard(bin_path: Path, index_path: Path, documents: Iterable[TokenDocum
 
 
 def _index(group: Sequence[TokenDocument], start: int, schema: pa.Schema) -> pa.Table:
-    rows = []
-    for item in group:
-        rows.append((start, len(item.ids), item.id, item.url, item.row, item.bytes))
-        start += len(item.ids)
-    return pa.Table.from_pylist([dict(zip(COLUMNS, row, strict=True)) for row in rows], schema=schema)
+    lengths = np.array([len(item.ids) for item in group], np.int64)
+    told = [[getattr(item, name) for item in group] for name in ("id", "url", "row", "bytes")]
+    return pa.table([start + np.cumsum(lengths) - lengths, lengths, *told], schema=schema)
 
 
 class Shards:

@@ -16,6 +16,8 @@ PAD: Final = "<|pad|>"
 SYSTEM: Final = "<|system|>"
 USER: Final = "<|user|>"
 ASSISTANT: Final = "<|assistant|>"
+MASK: Final = "<|mask|>"
+"""Stands for a token that a masked model is to name."""
 
 SPECIAL: Final[tuple[str, ...]] = (
     BOS,
@@ -30,7 +32,7 @@ SPECIAL: Final[tuple[str, ...]] = (
     "<|/tool_result|>",
     "<|think|>",
     "<|/think|>",
-    "<|mask|>",
+    MASK,
     "<|image|>",
     "<|/image|>",
     "<|audio|>",

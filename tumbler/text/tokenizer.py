@@ -1,108 +1,147 @@
-"""Byte-level BPE with Llama 3's split, as a `tokenizer.json` that transformers, vLLM and llama.cpp read.
+"""Text <-> token ids, with tumbler's own tokenizers and with those of others.
 
-Two encoders exist. The saved one knows the special tokens, as outside tools expect. The one behind
-`encode` has no added tokens at all, and the vocabulary holds none of them either: so whatever a text
-spells out, no special id can come of it. Only `render` and the token shards place special ids.
+Whatever a text spells out, no special id comes of it: the encoder has no special tokens at all (see `byte_pairs`),
+while the saved files have them, as outside tools expect. Only `render` and `document` place special ids.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final, Literal
 
-from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors, trainers
-from tokenizers import Tokenizer as Backend
+import numpy as np
+import pyarrow as pa
 
 from tumbler.errors import UserError
-from tumbler.text.special import ASSISTANT, BOS, END, PAD, SPECIAL, SYSTEM, USER
+from tumbler.text.bpe_trainer import learn_merges, train_sentencepiece
+from tumbler.text.byte_level import BYTES, byte_characters, to_bytes
+from tumbler.text.byte_pairs import SPLIT, added_ids, parse_json, token_bytes, without_added, write_json
+from tumbler.text.encoders import Encoder, Ids, encoder_of
+from tumbler.text.pieces import count
+from tumbler.text.roles import TUMBLER, roles_of
+from tumbler.text.sentencepiece_reader import read_sentencepiece
+from tumbler.text.special import BOS, END, PAD, SPECIAL
 from tumbler.text.template import CHAT_TEMPLATE
+from tumbler.text.tiktoken_reader import read_tiktoken
 
-SPLIT: Final = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-"""Llama 3's (meta-llama/llama3, llama/tokenizer.py, `pat_str`); llama.cpp knows it as `llama-bpe`."""
-BYTES: Final = 256
-TRAINED_DOCUMENT: Final = 1_000_000
-"""Characters of one text that training reads: one endless page must not shape the vocabulary."""
-TRAINED_SPLIT: Final = 64
-"""Longest piece, in characters, that training merges within: trainers hang or panic on a run of a
-million equal characters, and no useful token is longer. Encoding has no such cap."""
+Trainer = Literal["bpe", "sentencepiece"]
+JSON: Final = "tokenizer.json"
+MODEL: Final = "tokenizer.model"
+BESIDE: Final = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json")
+"""Files that belong to a tokenizer and are kept as they come."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a tokenizer is made of, whatever file it came from."""
+
+    encoder: Encoder
+    pieces: Sequence[bytes]
+    """The bytes of each id; of a special token, its name."""
+    special: Mapping[str, int]
+    roles: Mapping[str, str]
+    """bos, end, pad, system, user, assistant: the names of the special tokens that play these parts."""
+    files: Mapping[str, bytes]
+    """The files that `save` writes."""
+    where: str
+    """What errors call it."""
 
 
 class Tokenizer:
-    """Text <-> token ids. Make one with `train` or `load`."""
+    """Make one with `train`, `from_counts` or `load`."""
 
-    def __init__(self, serialized: str, where: str = "tokenizer") -> None:
-        """`serialized` is the content of a tokenizer.json; UserError when it is not of tumbler's kind."""
-        self._serialized = serialized
-        body = _parse(serialized, where)
-        self.special: Mapping[str, int] = MappingProxyType(_special_ids(body, where))
-        body["added_tokens"], body["post_processor"] = [], None
-        self._encoder = Backend.from_str(json.dumps(body))
-        self._pieces = [*_token_bytes(body["model"]["vocab"]), *(name.encode() for name in self.special)]
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._encoder, self._pieces = parts.encoder, parts.pieces
+        self.special: Mapping[str, int] = MappingProxyType(dict(parts.special))
+        """All special and added tokens, in the order of their ids."""
+        self.roles: Mapping[str, int] = MappingProxyType(
+            {role: self.special[name] for role, name in parts.roles.items()}
+        )
+        """The ids of those of bos, end, pad, system, user, assistant that it has."""
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    def train(cls, texts: Iterable[str], vocab_size: int, trainer: Trainer = "bpe") -> Tokenizer:
         """Learn a vocabulary of exactly `vocab_size` ids, special tokens included; equal texts, equal bytes.
 
         Raises UserError when the texts are too few for so many tokens. (The alternative, filling up
         with tokens that no text holds, would only add rows that no model ever learns.)
         """
-        merged = vocab_size - len(SPECIAL)
-        if merged < BYTES:
-            raise UserError(f"vocab_size {vocab_size} is too small: at least {BYTES + len(SPECIAL)} (bytes + special)")
-        backend = Backend(models.BPE(ignore_merges=True))
-        backend.pre_tokenizer = _pre_tokenizer(TRAINED_SPLIT)
-        trainer = trainers.BpeTrainer(
-            vocab_size=merged, show_progress=False, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())
-        )
-        backend.train_from_iterator(_capped(texts), trainer)
-        if backend.get_vocab_size() < merged:
-            largest = backend.get_vocab_size() + len(SPECIAL)
-            raise UserError(
-                f"vocab_size {vocab_size} is too large for these texts: at most {largest}; lower it, or give more text"
-            )
-        backend.pre_tokenizer = _pre_tokenizer()
-        _finish(backend)
-        return cls(backend.to_str(pretty=True))
+        return cls.from_counts(count(_characters(text) for text in texts), vocab_size, trainer)
 
     @classmethod
-    def load(cls, folder: Path) -> Tokenizer:
-        """Read `folder/tokenizer.json`; UserError when it is missing or not one of tumbler's."""
-        file = folder / "tokenizer.json"
-        if not file.is_file():
-            raise UserError(f"{folder}: has no tokenizer.json")
-        return cls(file.read_text(encoding="utf-8"), str(file))
+    def from_counts(cls, counts: pa.Table, vocab_size: int, trainer: Trainer = "bpe") -> Tokenizer:
+        """`train`, on the pre-tokens that `tumbler.text.pieces` counted."""
+        least = BYTES + len(SPECIAL) + (trainer == "sentencepiece")  # which has <unk>
+        if vocab_size < least:
+            raise UserError(f"vocab_size {vocab_size} is too small: at least {least} (bytes + special)")
+        if trainer == "sentencepiece":
+            return cls(_sentencepiece_parts(train_sentencepiece(counts, vocab_size), {}, "tokenizer"))
+        learned = learn_merges(counts, vocab_size - least)
+        if len(learned) < vocab_size - least:
+            raise UserError(
+                f"vocab_size {vocab_size} is too large for these texts: at most {least + len(learned)}; "
+                "lower it, or give more text"
+            )
+        single = [to_bytes(character) or b"" for character in sorted(byte_characters())]
+        ranks = {token: rank for rank, token in enumerate([*single, *learned])}
+        special = {name: len(ranks) + at for at, name in enumerate(SPECIAL)}
+        return cls(_json_parts(write_json(ranks, special, SPLIT, BOS), {}, "tokenizer"))
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        """Read a tokenizer.json (byte-level BPE), a SentencePiece model or a .tiktoken rank file, or a folder of one.
+
+        Raises UserError when there is none, or one of another kind.
+        """
+        file = path if path.is_file() else _file_in(path)
+        beside = {name: (file.parent / name).read_bytes() for name in BESIDE if (file.parent / name).is_file()}
+        if file.suffix == ".tiktoken":
+            return cls(_tiktoken_parts(file))
+        if file.suffix == ".model":
+            return cls(_sentencepiece_parts(file.read_bytes(), beside, str(file)))
+        try:
+            return cls(_json_parts(file.read_text(encoding="utf-8"), beside, str(file)))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{file}: not a byte-level BPE tokenizer.json, a .model or a .tiktoken file") from error
 
     def save(self, folder: Path, context: int | None = None) -> None:
-        """Write what transformers reads, version 4 and 5 alike. `context`: the model's longest input, in tokens."""
+        """Write what transformers reads, version 4 and 5 alike; a foreign tokenizer's files as they came.
+
+        `context`: the model's longest input in tokens, for a tokenizer of tumbler's.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        names = {"bos_token": BOS, "eos_token": END, "pad_token": PAD}
-        limit = {} if context is None else {"model_max_length": context}
-        config = {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            **names,
-            **limit,
-            "clean_up_tokenization_spaces": False,
-            "chat_template": CHAT_TEMPLATE,
-        }
-        (folder / "tokenizer.json").write_text(self._serialized, encoding="utf-8")
-        (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        (folder / "special_tokens_map.json").write_text(json.dumps(names, indent=2) + "\n", encoding="utf-8")
-        (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+        files = self._parts.files
+        if self._parts.roles == TUMBLER:
+            files = {**{name: files[name] for name in (JSON, MODEL) if name in files}, **_beside(context)}
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The files that it was read from or will be saved as, by name."""
+        return self._parts.files
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text: never a special id, and no `<|bos|>` added. `decode` gives the text back."""
+        """The ids of a text: never a special id, and no bos added. `decode` gives the text back."""
         return self.encode_batch([text])[0]
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` of each text, on all cores. A lone surrogate, which is no character, becomes U+FFFD."""
-        return [encoding.ids for encoding in self._encoder.encode_batch_fast([_characters(text) for text in texts])]
+        """`encode` of each text."""
+        return [ids.tolist() for ids in self.encode_arrays(texts)]
+
+    def encode_arrays(self, texts: Sequence[str]) -> list[Ids]:
+        """`encode` of each text, as arrays: on all cores. A lone surrogate, which is no character, becomes U+FFFD."""
+        return self._encoder([_characters(text) for text in texts])
+
+    def document(self, ids: Sequence[int] | Ids) -> Ids:
+        """The ids of a document framed: bos (if the tokenizer has one) before, end after."""
+        bos = [self.roles["bos"]] if "bos" in self.roles else []
+        return np.concatenate([np.array(bos, np.uint32), np.asarray(ids, np.uint32), np.array([self.end], np.uint32)])
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The bytes of the ids; a special token is spelled out."""
@@ -114,53 +153,88 @@ class Tokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """All ids, special ones included: ids are 0 .. vocab_size - 1."""
+        """The highest id and one, special ones included; tumbler's own have all ids below it."""
         return len(self._pieces)
 
-    @cached_property
+    @property
     def bos(self) -> int:
-        return self.special[BOS]
+        return self._role("bos")
 
-    @cached_property
+    @property
     def end(self) -> int:
-        return self.special[END]
+        return self._role("end")
 
-    @cached_property
+    @property
     def pad(self) -> int:
-        return self.special[PAD]
+        return self._role("pad")
 
-    @cached_property
+    @property
     def system(self) -> int:
-        return self.special[SYSTEM]
+        return self._role("system")
 
-    @cached_property
+    @property
     def user(self) -> int:
-        return self.special[USER]
+        return self._role("user")
 
-    @cached_property
+    @property
     def assistant(self) -> int:
-        return self.special[ASSISTANT]
+        return self._role("assistant")
+
+    def _role(self, role: str) -> int:
+        if role not in self.roles:
+            raise UserError(f"{self._parts.where}: this tokenizer has no {role} token; use one that tumbler trained")
+        return self.roles[role]
 
 
-def _pre_tokenizer(longest: int | None = None) -> pre_tokenizers.PreTokenizer:
-    """Llama 3's split, then bytes as characters; with `longest`, pieces are cut to that many characters."""
-    cut = [] if longest is None else [pre_tokenizers.Split(Regex(rf"[\s\S]{{1,{longest}}}"), "isolated")]
-    split = pre_tokenizers.Split(Regex(SPLIT), "isolated")
-    return pre_tokenizers.Sequence([split, *cut, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+def _file_in(folder: Path) -> Path:
+    ranks = sorted(folder.glob("*.tiktoken"))
+    found = [file for file in (folder / JSON, folder / MODEL) if file.is_file()] + (ranks if len(ranks) == 1 else [])
+    if not found:
+        raise UserError(f"{folder}: has no {JSON}, no {MODEL} and no .tiktoken file")
+    return found[0]
 
 
-def _finish(backend: Backend) -> None:
-    """Add what outside users need: the special tokens, the decoder, and `<|bos|>` before each text."""
-    backend.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in SPECIAL])
-    backend.decoder = decoders.ByteLevel()
-    backend.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, backend.token_to_id(BOS))]
+def _json_parts(serialized: str, beside: Mapping[str, bytes], where: str) -> Parts:
+    body = parse_json(serialized, where)
+    special = added_ids(body)
+    roles = roles_of(special, beside, where)
+    encoder = encoder_of(without_added(body), where)
+    return Parts(encoder, token_bytes(body, where), special, roles, {JSON: serialized.encode(), **beside}, where)
+
+
+def _tiktoken_parts(file: Path) -> Parts:
+    serialized, encoding = read_tiktoken(file)
+    names = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": encoding.bos, "eos_token": encoding.end}
+    return _json_parts(serialized, {"tokenizer_config.json": _json(names)}, str(file))
+
+
+def _sentencepiece_parts(model: bytes, beside: Mapping[str, bytes], where: str) -> Parts:
+    read = read_sentencepiece(model, where)
+    ours = set(SPECIAL) <= read.special.keys()
+    return Parts(
+        read.encoder, read.pieces, read.special, TUMBLER if ours else read.roles, {MODEL: model, **beside}, where
     )
 
 
-def _capped(texts: Iterable[str]) -> Iterator[str]:
-    for text in texts:
-        yield _characters(text[:TRAINED_DOCUMENT])
+def _beside(context: int | None) -> dict[str, bytes]:
+    names = {"bos_token": BOS, "eos_token": END, "pad_token": PAD}
+    limit = {} if context is None else {"model_max_length": context}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        **names,
+        **limit,
+        "clean_up_tokenization_spaces": False,
+        "chat_template": CHAT_TEMPLATE,
+    }
+    return {
+        "tokenizer_config.json": _json(config),
+        "special_tokens_map.json": _json(names),
+        "chat_template.jinja": CHAT_TEMPLATE.encode(),
+    }
+
+
+def _json(body: Mapping[str, object]) -> bytes:
+    return (json.dumps(body, indent=2) + "\n").encode()
 
 
 def _characters(text: str) -> str:
@@ -170,37 +244,3 @@ def _characters(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
-
-
-def _parse(serialized: str, where: str) -> dict[str, Any]:
-    try:
-        body = json.loads(serialized)
-    except ValueError as error:
-        raise UserError(f"{where}: not valid JSON ({error})") from error
-    if not isinstance(body, dict) or body.get("model", {}).get("type") != "BPE" or "added_tokens" not in body:
-        raise UserError(f"{where}: not a byte-level BPE tokenizer.json")
-    return body
-
-
-def _special_ids(body: Mapping[str, Any], where: str) -> dict[str, int]:
-    """Special tokens by name; UserError unless they are exactly ours, dense, after the vocabulary."""
-    vocabulary: Mapping[str, int] = body["model"]["vocab"]
-    found = {token["content"]: token["id"] for token in body["added_tokens"]}
-    expected = {name: len(vocabulary) + index for index, name in enumerate(SPECIAL)}
-    dense = sorted(vocabulary.values()) == list(range(len(vocabulary)))
-    if found != expected or not dense or any(name in vocabulary for name in SPECIAL):
-        raise UserError(f"{where}: its special tokens are not tumbler's; use a tokenizer that tumbler trained")
-    return found
-
-
-def _token_bytes(vocabulary: Mapping[str, int]) -> list[bytes]:
-    """The bytes of each token of the vocabulary, by id: byte-level BPE writes each byte as a character."""
-    table = {character: byte for byte, character in enumerate(_byte_characters())}
-    return [bytes(table[character] for character in token) for token in sorted(vocabulary, key=vocabulary.__getitem__)]
-
-
-def _byte_characters() -> list[str]:
-    """GPT-2's `bytes_to_unicode`: printable bytes stand for themselves, the others for U+0100 and on."""
-    printable = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
-    others = iter(range(256, 512))
-    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]

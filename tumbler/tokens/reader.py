@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from tumbler.artifact import Artifact
 from tumbler.errors import UserError
-from tumbler.text.documents import read_document_file
+from tumbler.text.documents import READ_ROWS
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,11 @@ def corpus_files(inputs: Sequence[Artifact]) -> list[CorpusFile]:
     """The Parquet files of all inputs, in the order of the inputs and then of their names.
 
     An input is a corpus of tumbler's (kind "documents", its `data/`), or an outside Parquet file or
-    folder of such. Raises UserError for any other, for a file without texts, and when there is no row.
+    folder of such; a checkpoint among them, which gives the tokenizer, is passed over. Raises UserError
+    for any other, for a file without texts, and when there is no row.
     """
     files: list[CorpusFile] = []
-    for path in [path for item in inputs for path in _parquet_files(item)]:
+    for path in [path for item in inputs if item.kind != "checkpoint" for path in _parquet_files(item)]:
         rows, text_bytes = _sizes(path)
         files.append(CorpusFile(path, files[-1].first_row + files[-1].rows if files else 0, rows, text_bytes))
     if not any(file.rows for file in files):
@@ -48,11 +49,25 @@ def corpus_files(inputs: Sequence[Artifact]) -> list[CorpusFile]:
     return files
 
 
-def read_rows(file: CorpusFile) -> Iterator[CorpusRow]:
-    """The documents of one file, in its order. Where an outside file has no id, the id is FILE:ROW."""
-    for row, document in enumerate(read_document_file(file.path), file.first_row):
-        name = document.id or f"{file.path.name}:{row - file.first_row}"
-        yield CorpusRow(document.text or "", name, document.url or "", row)
+def read_rows(file: CorpusFile, wanted: Callable[[str], bool] = lambda id: True) -> Iterator[CorpusRow]:
+    """The documents of one file whose id is wanted, in its order; no other's text is made a Python object.
+
+    Where an outside file has no id, the id is FILE:ROW.
+    """
+    parquet = pq.ParquetFile(file.path)
+    columns = [name for name in ("text", "id", "url") if name in parquet.schema_arrow.names]
+    first = 0
+    for batch in parquet.iter_batches(READ_ROWS, columns=columns):
+        ids = [id or f"{file.path.name}:{row}" for row, id in enumerate(_column(batch, "id"), first)]
+        kept = [at for at, id in enumerate(ids) if wanted(id)]
+        taken = batch.take(pa.array(kept, pa.int64()))
+        for at, text, url in zip(kept, _column(taken, "text"), _column(taken, "url"), strict=True):
+            yield CorpusRow(text or "", ids[at], url or "", file.first_row + first + at)
+        first += len(batch)
+
+
+def _column(batch: pa.RecordBatch, name: str) -> list[str | None]:
+    return batch[name].to_pylist() if name in batch.schema.names else [None] * len(batch)
 
 
 def _parquet_files(item: Artifact) -> list[Path]:

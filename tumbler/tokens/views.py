@@ -26,6 +26,7 @@ def tokenized(tokenizer: Tokenizer, texts: Iterable[str]) -> Table:
 
 def longest_tokens(tokenizer: Tokenizer) -> Table:
     """The longest tokens of the vocabulary: what the corpus repeats most (or too much)."""
-    ids = sorted(range(tokenizer.bos), key=lambda id: (-len(tokenizer.decode_bytes([id])), id))[:SHOWN_TOKENS]
+    ordinary = set(range(tokenizer.vocab_size)) - set(tokenizer.special.values())
+    ids = sorted(ordinary, key=lambda id: (-len(tokenizer.decode_bytes([id])), id))[:SHOWN_TOKENS]
     rows = tuple((tokenizer.decode([id]).replace("\n", "⏎"), len(tokenizer.decode_bytes([id])), id) for id in ids)
     return Table("The longest tokens", ("token", "bytes", "id"), rows)

@@ -4,7 +4,7 @@ from tumbler.train.batch import IGNORE, Batch
 from tumbler.train.checkpoint import resume, save_state
 from tumbler.train.loader import Documents, Loader, PackedLoader, pack
 from tumbler.train.loop import Report, TrainPlan, train
-from tumbler.train.loss import Objective, evaluate
+from tumbler.train.objective import Objective, evaluate
 from tumbler.train.optimizers import LearningRates, make_optimizers
 from tumbler.train.state import TrainState
 

@@ -31,6 +31,10 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         return Batch(*(tensor.to(device) for tensor in self._fields()))
 
+    def part(self, rank: int, world: int) -> Batch:
+        """The rows of one of `world` ranks."""
+        return Batch(*(torch.tensor_split(tensor, world)[rank] for tensor in self._fields()))
+
     def split(self, rows: int) -> Iterator[Batch]:
         """Smaller batches of at most `rows` rows."""
         for parts in zip(*(torch.split(tensor, rows) for tensor in self._fields()), strict=True):

@@ -1,42 +1,55 @@
 """Training states on disk: safetensors and JSON, whole or not there, enough to go on bit for bit.
 
-resume/step-000123/state.safetensors   parameters, optimizers' tensors by parameter name, random state
-resume/step-000123/state.json          step, loader
+resume/step-000123/*.safetensors   parameters, optimizers' tensors by parameter name, random state
+resume/step-000123/state.json      step, loader, what the guard against spikes remembers
+
+PyTorch's distributed checkpoint writes the tensors, each rank its part; so a run that was saved by N ranks
+goes on with M.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors.torch import load_file, save_file
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.optim import Optimizer
 
 from tumbler.artifact import replacing
 from tumbler.errors import UserError
+from tumbler.train.parallel import barrier
 from tumbler.train.state import TrainState
 
-TENSORS, VALUES, PREFIX = "state.safetensors", "state.json", "step-"
+VALUES, PREFIX = "state.json", "step-"
 RANDOM: Final = "random"
+PLAIN: Final = ("step", "best", "best_step")
+"""Fields of TrainState that JSON holds as they are."""
 
 
 def save_state(state: TrainState, folder: Path) -> Path:
-    """Write `folder`/step-000123, then remove the older ones."""
+    """Write `folder`/step-000123, then remove the older ones. All ranks must call it."""
     older = saved(folder)
     path = folder / f"{PREFIX}{state.step:06d}"
-    with replacing(path) as temporary:
-        temporary.mkdir()
-        save_file(_tensors(state), temporary / TENSORS)
-        values = {"step": state.step, "loader": state.loader.state()}
-        (temporary / VALUES).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    for item in older:
-        if item != path:
-            shutil.rmtree(item)
+    with _together(path) as temporary:
+        _write(_tensors(state), temporary)
+        values = {name: getattr(state, name) for name in PLAIN}
+        values |= {"loader": state.loader.state(), "spikes": state.spikes.state()}
+        if _rank() == 0:
+            (temporary / VALUES).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    if _rank() == 0:
+        for item in older:
+            if item != path:
+                shutil.rmtree(item)
     return path
 
 
@@ -57,27 +70,44 @@ def saved(folder: Path) -> list[Path]:
 @torch.no_grad()
 def load_state(state: TrainState, path: Path) -> None:
     """Fill `state` from a folder that `save_state` wrote. Raises UserError when it is of another model."""
-    tensors = load_file(path / TENSORS)
-    values: dict[str, Any] = json.loads((path / VALUES).read_text(encoding="utf-8"))
-    parameters = dict(state.model.named_parameters())
-    missing = [name for name in parameters if f"model.{name}" not in tensors]
-    if missing:
-        raise UserError(f"{path}: holds no {missing[0]!r}: it is the state of another model; remove it to begin anew")
-    for name, parameter in parameters.items():
+    reader = HuggingFaceStorageReader(str(path))
+    shapes = {name: entry.size for name, entry in reader.read_metadata().state_dict_metadata.items()}  # type: ignore[union-attr]
+    tensors = _places(state, shapes, path)
+    with _quietly():
+        load(tensors, storage_reader=reader, no_dist=not dist.is_initialized())
+    for name, parameter in state.model.named_parameters():
         parameter.copy_(tensors[f"model.{name}"])
     for number, optimizer in enumerate(state.optimizers):
         for name, parameter in _named(state.model, optimizer):
-            _fill(optimizer, parameter, f"optimizer.{number}.{name}/", tensors)
+            prefix = f"optimizer.{number}.{name}/"
+            for key in [key for key in tensors if key.startswith(prefix)]:
+                # One number is kept as a row of one: the format knows no tensor without dimensions.
+                value = tensors[key].squeeze(0) if shapes[key] == (1,) else tensors[key]
+                optimizer.state[parameter][key.removeprefix(prefix)] = value
     torch.set_rng_state(tensors[RANDOM])
-    state.step = values["step"]
+    values: dict[str, Any] = json.loads((path / VALUES).read_text(encoding="utf-8"))
+    for name in PLAIN:
+        setattr(state, name, values[name])
     state.loader.load_state(values["loader"])
+    state.spikes.load_state(values["spikes"])
 
 
-def _fill(optimizer: Optimizer, parameter: nn.Parameter, prefix: str, tensors: dict[str, Tensor]) -> None:
-    """The optimizer's own tensors of one parameter, copied (a mapped file's alignment is not the allocator's)."""
-    for key, value in tensors.items():
-        if key.startswith(prefix):
-            optimizer.state[parameter][key.removeprefix(prefix)] = value.to(parameter.device, copy=True)
+def _places(state: TrainState, shapes: Mapping[str, torch.Size], path: Path) -> dict[str, Tensor]:
+    """Empty tensors to read into, sharded as the parameters they belong to; UserError for another model's state."""
+    tensors: dict[str, Tensor] = {RANDOM: torch.get_rng_state()}
+    for name, parameter in state.model.named_parameters():
+        if shapes.get(f"model.{name}") != parameter.shape:
+            raise UserError(
+                f"{path}: holds no {name!r} of shape {list(parameter.shape)}: it is the state of another model; "
+                "remove it to begin anew"
+            )
+        tensors[f"model.{name}"] = torch.empty_like(parameter)
+    for number, optimizer in enumerate(state.optimizers):
+        for name, parameter in _named(state.model, optimizer):
+            for key in [key for key in shapes if key.startswith(f"optimizer.{number}.{name}/")]:
+                like = shapes[key] == parameter.shape
+                tensors[key] = torch.empty_like(parameter) if like else torch.empty(shapes[key])
+    return tensors
 
 
 def _tensors(state: TrainState) -> dict[str, Tensor]:
@@ -85,9 +115,49 @@ def _tensors(state: TrainState) -> dict[str, Tensor]:
     for number, optimizer in enumerate(state.optimizers):
         for name, parameter in _named(state.model, optimizer):
             for key, value in optimizer.state[parameter].items():
-                tensors[f"optimizer.{number}.{name}/{key}"] = value
+                tensors[f"optimizer.{number}.{name}/{key}"] = value.view(1) if value.ndim == 0 else value
     tensors[RANDOM] = torch.get_rng_state()
-    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    return tensors
+
+
+def _write(tensors: dict[str, Tensor], folder: Path) -> None:
+    writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
+    with _quietly():
+        save(tensors, storage_writer=writer, no_dist=not dist.is_initialized())
+
+
+@contextmanager
+def _together(path: Path) -> Iterator[Path]:
+    """`replacing` of a folder that all ranks write to: rank 0 makes it and renames it when all are done."""
+    if _rank() == 0:
+        with replacing(path) as temporary:
+            temporary.mkdir()
+            yield _from_first(temporary)
+            barrier()
+    else:
+        yield _from_first(None)
+        barrier()
+    barrier()
+
+
+def _from_first(path: Path | None) -> Path:
+    """Rank 0's path, on every rank."""
+    values = [str(path)]
+    if dist.is_initialized():
+        dist.broadcast_object_list(values)
+    return Path(values[0])
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the checkpoint's warning that no other rank takes part: of one rank that is so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="torch.distributed.checkpoint")
+        yield
 
 
 def _named(model: nn.Module, optimizer: Optimizer) -> Iterator[tuple[str, nn.Parameter]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from tumbler.recipe import Settings
+from tumbler.train.schedule import Schedule
 
 
 class TrainDials(Settings):
@@ -14,18 +17,30 @@ class TrainDials(Settings):
     """Rows of a batch, each as long as the model's context."""
     micro_rows: int = Field(default=8, gt=0)
     """Rows computed at a time. Fewer need less memory, and on a CPU stay in its cache; the step is the same."""
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """Of the matrices of the blocks; AdamW trains everything else."""
     matrix_rate: float = Field(default=0.02, gt=0)
-    """Full learning rate of Muon, for the matrices of the blocks."""
+    """Full learning rate of the matrices of the blocks."""
+    embedding_rate: float | None = Field(default=None, gt=0)
+    """Full learning rate of an embedding that is not the head as well; none: other_rate."""
     other_rate: float = Field(default=3e-3, gt=0)
-    """Full learning rate of AdamW, for embedding, head and norms."""
+    """Full learning rate of head and norms, and of an embedding that is the head as well."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Of the matrices."""
     warmup: int = Field(default=20, ge=0)
     """Steps in which the rates rise."""
+    schedule: Schedule = "trapezoid"
+    """How the rates go on: constant, then linear down in the last `decay` share; or a cosine."""
     decay: float = Field(default=0.5, ge=0, le=1)
-    """Share of the steps, at the end, in which the rates fall to 0."""
+    """Share of the steps, at the end, in which the rates fall to `floor` (trapezoid)."""
+    floor: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the full rates at the end."""
     clip: float = Field(default=1.0, gt=0)
     """Longest gradient, as a norm over all parameters."""
+    on_spike: Literal["stop", "skip"] = "stop"
+    """What becomes of a step whose loss or gradient is no number, or a spike."""
+    spike_sigmas: float | None = Field(default=None, gt=0)
+    """Standard deviations above the last 128 steps that make a spike (OLMo-core takes 6); none: none do."""
     compile: bool = False
     """Compile blocks and loss with torch.compile: faster steps for up to a minute of compiling first."""
     bf16: bool | None = None

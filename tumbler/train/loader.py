@@ -7,7 +7,7 @@ in the next row, beginning with the token that was the last target, so every tok
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,8 @@ from tumbler.train.batch import IGNORE, Batch
 
 Ids = NDArray[Any]
 Row = NDArray[np.int64]
+PackedRow = tuple[Row, Row, Row, Row]
+"""Ids, targets, positions, documents, each (T,)."""
 
 
 class Documents(Protocol):
@@ -62,8 +64,7 @@ class PackedLoader:
         return self
 
     def __next__(self) -> Batch:
-        rows = [self._row() for _ in range(self.rows)]
-        return Batch(*(torch.from_numpy(np.stack(field)) for field in zip(*rows, strict=True)))
+        return stack([self.row() for _ in range(self.rows)])
 
     def state(self) -> dict[str, Any]:
         return asdict(self.place)
@@ -75,8 +76,8 @@ class PackedLoader:
         self.place = place
         self.order = np.random.default_rng((self.seed, place.epoch)).permutation(len(self.documents))
 
-    def _row(self) -> tuple[Row, Row, Row, Row]:
-        """One row's ids, targets, positions, documents."""
+    def row(self) -> PackedRow:
+        """The next row."""
         pieces: list[Ids] = []
         wanted = self.length + 1
         while wanted > 0:
@@ -100,7 +101,44 @@ class PackedLoader:
         return piece
 
 
-def pack(pieces: list[Ids]) -> tuple[Row, Row, Row, Row]:
+class MixedLoader:
+    """Rows of several sources in one batch, by weight; each source has its own order, place and epoch.
+
+    The next row is of the source that is furthest behind its share, so after any number of rows each source
+    has given its share to within a row.
+    """
+
+    def __init__(self, sources: Sequence[PackedLoader], weights: Sequence[float], rows: int) -> None:
+        assert len(sources) == len(weights) > 0 and min(weights) > 0, "each source needs a weight above 0"
+        self.sources, self.rows = sources, rows
+        self.shares = [weight / sum(weights) for weight in weights]
+        self.given = [0] * len(sources)
+        """Rows of each source so far."""
+
+    def __next__(self) -> Batch:
+        return stack([self._row() for _ in range(self.rows)])
+
+    def state(self) -> dict[str, Any]:
+        return {"given": self.given, "places": [source.state() for source in self.sources]}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self.given = list(state["given"])
+        for source, place in zip(self.sources, state["places"], strict=True):
+            source.load_state(place)
+
+    def _row(self) -> PackedRow:
+        rows = sum(self.given) + 1
+        behind = [share * rows - given for share, given in zip(self.shares, self.given, strict=True)]
+        chosen = behind.index(max(behind))
+        self.given[chosen] += 1
+        return self.sources[chosen].row()
+
+
+def stack(rows: Sequence[PackedRow]) -> Batch:
+    return Batch(*(torch.from_numpy(np.stack(field)) for field in zip(*rows, strict=True)))
+
+
+def pack(pieces: list[Ids]) -> PackedRow:
     """Pieces of documents, T + 1 tokens together -> ids, targets, positions, documents, each (T,).
 
     A piece's last token has the next piece's first as its target, which is not trained: documents

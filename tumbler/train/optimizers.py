@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -13,6 +14,8 @@ from tumbler.train.muon import Muon
 
 ADAM_BETAS = (0.9, 0.95)
 """GPT-3's (arXiv 2005.14165, appendix B)."""
+EMBEDDINGS = ("model.embed_tokens.weight", "model.embed_positions.weight")
+HEAD = "lm_head.weight"
 
 
 @dataclass(frozen=True)
@@ -20,21 +23,41 @@ class LearningRates:
     """Full rates; the schedule multiplies them."""
 
     matrices: float
-    """Muon's, for the matrices of the blocks."""
+    """For the matrices of the blocks."""
     rest: float
-    """AdamW's, for the embedding, the head and the norms."""
+    """AdamW's, for head and norms, and for an embedding that is the head as well."""
+    embedding: float | None = None
+    """AdamW's, for an embedding that is not the head; None: as the rest."""
 
     def scaled(self, factor: float) -> LearningRates:
-        return LearningRates(self.matrices * factor, self.rest * factor)
+        embedding = None if self.embedding is None else self.embedding * factor
+        return LearningRates(self.matrices * factor, self.rest * factor, embedding)
 
 
-def make_optimizers(model: nn.Module, rates: LearningRates, weight_decay: float, bf16: bool) -> tuple[Optimizer, ...]:
-    """Muon for the 2-D parameters of the blocks, AdamW for all others. `weight_decay` is for the matrices only."""
-    matrices = [p for name, p in model.named_parameters() if is_matrix(name, p)]
-    rest = [p for name, p in model.named_parameters() if not is_matrix(name, p)]
-    muon = Muon(matrices, rates.matrices, weight_decay=weight_decay, compute=torch.bfloat16 if bf16 else torch.float32)
-    adam = AdamW(rest, rates.rest, betas=ADAM_BETAS, weight_decay=0.0, fused=True)
-    optimizers: tuple[Optimizer, ...] = (muon, adam)
+def make_optimizers(
+    model: nn.Module,
+    rates: LearningRates,
+    weight_decay: float,
+    bf16: bool,
+    matrices: Literal["muon", "adamw"] = "muon",
+) -> tuple[Optimizer, ...]:
+    """Muon (or AdamW) for the 2-D parameters of the blocks, AdamW for all others. `weight_decay` is for the former."""
+    named = dict(model.named_parameters())
+    blocks = [p for name, p in named.items() if is_matrix(name, p)]
+    apart = [named[name] for name in EMBEDDINGS if name in named and HEAD in named and rates.embedding is not None]
+    others = {id(p) for p in (*blocks, *apart)}
+    rest = [p for p in named.values() if id(p) not in others]
+    groups: list[dict[str, Any]] = [{"params": rest, "lr": rates.rest, "weight_decay": 0.0}]
+    if apart:
+        groups.append({"params": apart, "lr": rates.embedding, "weight_decay": 0.0})
+    optimizers: tuple[Optimizer, ...]
+    if matrices == "muon":
+        compute = torch.bfloat16 if bf16 else torch.float32
+        muon = Muon(blocks, rates.matrices, weight_decay=weight_decay, compute=compute)
+        optimizers = muon, AdamW(groups, betas=ADAM_BETAS, fused=True)
+    else:
+        groups.append({"params": blocks, "lr": rates.matrices, "weight_decay": weight_decay})
+        optimizers = (AdamW(groups, betas=ADAM_BETAS, fused=True),)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["full_lr"] = group["lr"]

@@ -81,8 +81,11 @@ class Meter:
         )
 
 
-def record(log: Log, now: Progress, advice: str) -> None:
-    """Write one line of metrics. Raises Failure, with the advice, when the loss is no number: none of it is saved."""
+def record(log: Log, now: Progress, advice: str, **more: float) -> None:
+    """Write one line of metrics, with `more` figures.
+
+    Raises Failure, with the advice, when the loss is no number: none of it is saved.
+    """
     if not math.isfinite(now.loss) or not math.isfinite(now.grad_norm):
         raise Failure(f"{log.name}: loss {now.loss}, gradient {now.grad_norm} by step {now.step}; {advice}")
     log.metrics(
@@ -92,4 +95,5 @@ def record(log: Log, now: Progress, advice: str) -> None:
         rate=now.rate,
         tok_per_s=round(now.tokens_per_second),
         mfu=round(now.utilisation, 4),
+        **more,
     )

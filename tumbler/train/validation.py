@@ -17,29 +17,56 @@ from tumbler.device import Machine, torch_device
 from tumbler.model import Transformer
 from tumbler.train.batch import IGNORE, Batch
 from tumbler.train.loader import Documents, Row, pack
-from tumbler.train.loss import evaluate
+from tumbler.train.masking import Masking
+from tumbler.train.objective import evaluate
+from tumbler.train.parallel import summed
 
 
 @dataclass(frozen=True)
-class Validation:
-    """Over all tokens of the documents but their first."""
+class Sums:
+    """Summed over targets; those of several sources are added."""
 
-    loss: float
-    """Mean, in nats a token."""
-    bits_per_byte: float
-    """nats / ln 2 / bytes of UTF-8: comparable between tokenizers, as a loss a token is not."""
+    nats: float
     targets: int
+    bytes: int
+    """Of UTF-8, in the documents' texts."""
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.nats + other.nats, self.targets + other.targets, self.bytes + other.bytes)
+
+    @property
+    def loss(self) -> float:
+        """Mean, in nats a target."""
+        return self.nats / max(1, self.targets)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """nats / ln 2 / bytes: comparable between tokenizers, as a loss a token is not (next-token targets only)."""
+        return self.nats / math.log(2) / self.bytes
 
 
 def validate(
-    model: Transformer, documents: Documents, count: int, text_bytes: int, rows: int, machine: Machine, bf16: bool
-) -> Validation:
-    """The loss over the first `count` documents, which hold `text_bytes` bytes of text; `rows` at a time."""
-    nats, targets = 0.0, 0
-    for batch in passage(documents, count, rows, model.config.max_position_embeddings):
-        nats += float(evaluate(model, batch.to(torch_device(machine)), machine, bf16))
-        targets += int((batch.targets != IGNORE).sum())
-    return Validation(nats / targets, nats / math.log(2) / text_bytes, targets)
+    model: Transformer,
+    documents: Documents,
+    count: int,
+    text_bytes: int,
+    rows: int,
+    machine: Machine,
+    bf16: bool,
+    masking: Masking | None = None,
+) -> Sums:
+    """The loss over the first `count` documents, which hold `text_bytes` bytes of text; `rows` at a time.
+
+    Over all tokens of a document but its first; with `masking`, over the tokens it hides, each time the same.
+    All ranks must call it: each looks at its share of the batches.
+    """
+    nats, targets = torch.zeros((), dtype=torch.float64, device=torch_device(machine)), 0
+    for number, batch in enumerate(passage(documents, count, rows, model.config.max_position_embeddings)):
+        hidden = batch if masking is None else masking(batch, np.random.default_rng(number))
+        targets += int((hidden.targets != IGNORE).sum())
+        if number % machine.world == machine.rank:
+            nats += evaluate(model, hidden.to(torch_device(machine)), machine, bf16)
+    return Sums(float(summed(nats)), targets, text_bytes)
 
 
 def passage(documents: Documents, count: int, rows: int, length: int) -> Iterator[Batch]:

@@ -1,65 +1,14 @@
-"""The verbs. Nothing heavy is imported until a verb runs; this is the only file that exits."""
+"""Verbs that run recipes and stages, and look at what they made."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from tumbler import __version__
-from tumbler.errors import Failure, UserError
-
-app = typer.Typer(
-    name="tumbler",
-    help="Raw web pages in, a chat model that you own out.\n\nStart with: tumbler run tiny",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="STEP.KEY=VALUE", help="Change a setting (VALUE in TOML's syntax).")
-]
-Model = Annotated[Path, typer.Argument(help="A Hugging Face model folder, such as runs/tiny/sft.")]
-MaxTokens = Annotated[int, typer.Option(help="Stop after this many new tokens.")]
-Temperature = Annotated[float, typer.Option(help="0 takes the most likely token each time.")]
-TopK = Annotated[int | None, typer.Option(help="Sample among the k most likely tokens.")]
-TopP = Annotated[float | None, typer.Option(help="Sample among the tokens that hold this share of probability.")]
-MinP = Annotated[float | None, typer.Option(help="Drop tokens less likely than this share of the likeliest.")]
-Seed = Annotated[int | None, typer.Option(help="The same seed gives the same tokens.")]
-
-
-def main() -> NoReturn:
-    """Entry point: exit code 0, 2 for a user's mistake, 1 for a failure, 130 for Ctrl-C."""
-    try:
-        app(prog_name="tumbler", standalone_mode=True)
-    except UserError as error:
-        _end(str(error), 2)
-    except (Failure, OSError) as error:
-        _end(str(error), 1)
-    except KeyboardInterrupt:
-        _end("stopped; the same command goes on from the last save", 130)
-    sys.exit(0)
-
-
-def _program() -> str:
-    """How a person calls tumbler here: by its name where that is found, else as this process was called."""
-    if shutil.which("tumbler"):
-        return "tumbler"
-    return "python -m tumbler" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
-
-
-def _end(message: str, code: int) -> NoReturn:
-    for line in message.splitlines() or ["failed"]:
-        print(f"tumbler: {line}", file=sys.stderr)
-    sys.exit(code)
+from tumbler.cli.app import Overrides, app, program
 
 
 @app.command()
@@ -79,24 +28,41 @@ def run(
         str | None, typer.Option(metavar="STEP", help="Throw this step and those after it away first.")
     ] = None,
     sets: Overrides = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Run nothing: say what training will take, in time, memory and money.")
+    ] = False,
+    gpu: Annotated[str, typer.Option(help="With --dry-run: a100, h100, h200 or b200.")] = "h100",
+    price: Annotated[float, typer.Option(help="With --dry-run: dollars for one GPU for one hour.")] = 2.5,
+    mfu: Annotated[float, typer.Option(help="With --dry-run: the share of its peak that a GPU will reach.")] = 0.4,
 ) -> None:
     """Run a recipe, step by step. The same command goes on after a stop or a kill.
 
     Example: tumbler run tiny --to pretrain --set pretrain.steps=200 --out runs/short
+
+    What will it take? tumbler run gpt2 --dry-run --gpu h100 --price 2.5
+
+    On several GPUs: torchrun --nproc-per-node 8 -m tumbler run gpt2
     """
     from tumbler import pipeline, show
     from tumbler import recipe as recipes
+    from tumbler.device import rank
 
     path = recipes.find(recipe)
     raw = recipes.read(path, sets or [])
+    if dry_run:
+        parsed = recipes.from_table(raw, path.name, (), pipeline.settings_of)
+        show.forecast(pipeline.forecast(parsed), gpu, price, mfu)
+        return
     folder = out or Path("runs") / path.stem
     finished = []
     with pipeline.executor_of(raw, folder) as executor:
         parsed = recipes.from_table(raw, path.name, (), pipeline.settings_of)
         for step in pipeline.run_recipe(parsed, folder, to, fork, redo, executor):
             finished.append(step.artifact)
-            show.step_done(step.step.name, step.artifact, step.fresh)
-    show.run_done(finished, _program())
+            if rank() == 0:
+                show.step_done(step.step.name, step.artifact, step.fresh)
+    if rank() == 0:
+        show.run_done(finished, program())
 
 
 def _stage_verb(stage: str) -> Callable[..., None]:
@@ -141,94 +107,6 @@ for _stage, (_text, _example) in STAGE_HELP.items():
 
 
 @app.command()
-def generate(
-    model: Model,
-    prompt: Annotated[str, typer.Argument(help="Text to go on from; - reads standard input.")],
-    max_tokens: MaxTokens = 128,
-    temperature: Temperature = 0.8,
-    top_k: TopK = 50,
-    top_p: TopP = None,
-    min_p: MinP = None,
-    seed: Seed = None,
-    stop: Annotated[list[str] | None, typer.Option(help="Stop before this text.")] = None,
-) -> None:
-    """Complete a text with a base model.
-
-    Example: tumbler generate runs/tiny/pretrain "The capital of France is" --temperature 0
-    """
-    from tumbler.chat import terminal
-    from tumbler.engine import Sampling
-
-    text = sys.stdin.read() if prompt == "-" else prompt
-    sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
-    terminal.generate(model, text, sampling, tuple(stop or ()))
-
-
-@app.command()
-def chat(
-    model: Model,
-    message: Annotated[str | None, typer.Option("--message", "-m", help="Ask once and leave.")] = None,
-    system: Annotated[str | None, typer.Option(help="A system message.")] = None,
-    max_tokens: MaxTokens = 256,
-    temperature: Temperature = 0.0,
-    top_k: TopK = 50,
-    top_p: TopP = None,
-    min_p: MinP = None,
-    seed: Seed = None,
-) -> None:
-    """Talk to a chat model in the terminal.
-
-    Example: tumbler chat runs/tiny/sft -m "What is the capital of Peru?"
-    """
-    from tumbler.chat import terminal
-    from tumbler.engine import Sampling
-
-    terminal.chat(model, Sampling(max_tokens, temperature, top_k, top_p, min_p, seed), message, system)
-
-
-@app.command()
-def serve(
-    model: Model,
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
-) -> None:
-    """Serve a checkpoint: OpenAI's HTTP API under /v1, a chat page at /.
-
-    Example: tumbler serve runs/tiny/sft --port 8000
-    """
-    from tumbler.serve import server
-
-    server.serve(model, host, port)
-
-
-fetch = typer.Typer(
-    help="Get what recipes want from its home.\n\nExample: tumbler fetch ut1",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(fetch, name="fetch")
-
-
-@fetch.command()
-def ut1(
-    out: Annotated[Path, typer.Option(help="Folder of the lists.")] = Path("ut1"),
-    category: Annotated[
-        list[str] | None, typer.Option(help="A category, or all; default those that RefinedWeb and FineWeb drop.")
-    ] = None,
-    url: Annotated[str | None, typer.Option("--from", metavar="URL", help="A mirror with the same files.")] = None,
-) -> None:
-    """The UT1 lists of domains and URLs that the corpus stage's URL filter reads (CC BY-SA 4.0).
-
-    Example: tumbler fetch ut1 --category adult --category gambling
-    """
-    from tumbler.crawl import ut1_client
-
-    for name, size in ut1_client.fetch_ut1(out, category or ut1_client.CATEGORIES, url or ut1_client.HOME):
-        print(f"{out / name}  {size:,} bytes")
-    print(f"use them: --set corpus.blocklists='[\"{out}\"]'")
-
-
-@app.command()
 def explain(folder: Annotated[Path, typer.Argument(help="An artifact, such as runs/tiny/sft.")]) -> None:
     """Where an artifact comes from: back to the pages, with counts, seconds, sizes and licences.
 
@@ -247,7 +125,7 @@ def show_run(folder: Annotated[Path, typer.Argument(help="The folder of a run, s
     """
     from tumbler import show
 
-    show.run(folder, _program())
+    show.run(folder, program())
 
 
 @app.command()
@@ -303,13 +181,3 @@ def doctor() -> None:
     from tumbler import doctor as examination
 
     examination.print_report()
-
-
-@app.callback(invoke_without_command=True)
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
-    if version:
-        print(f"tumbler {__version__}")
-        raise typer.Exit()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

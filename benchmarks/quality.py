@@ -1,0 +1,298 @@
+"""Pretraining quality in equal time: validation bits per byte, beside nanochat, on the same token shards.
+
+    python benchmarks/quality.py --nanochat DIR --tokens runs/mine/tokens --depth 4 --minutes 20 --seed 0 1 2
+    python benchmarks/quality.py --plot
+
+DIR is a checkout of https://github.com/karpathy/nanochat; the tokens are an artifact of tumbler's. Each side runs in
+a process of its own, in turns, and appends a line to --out; finished runs are not run again. nanochat keeps its loader
+(rows begin with a document's begin and are filled by best fit), its optimizer, rates, schedules and the rules by which
+its scripts/base_train.py scales them to the batch and the number of steps. How many steps the minutes allow is measured
+first; compiling and the looks at the validation documents are not counted. Both are judged alike: on the first
+--context tokens of each validation document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tumbler.device import autocast, prepare, this_machine
+from tumbler.model import Transformer, init_weights, sizes
+from tumbler.text.shards import Shards
+from tumbler.text.tokenizer import Tokenizer
+from tumbler.train import (
+    IGNORE,
+    LearningRates,
+    Objective,
+    PackedLoader,
+    TrainPlan,
+    TrainState,
+    make_optimizers,
+    train,
+)
+
+TIMED_STEPS = 8
+LOOKS = 10
+VAL_DOCUMENTS = 160
+VAL_ROWS = 8
+Losses = Callable[[Tensor, Tensor], Tensor]
+"""ids, targets (B, T; IGNORE where none) -> summed loss in nats."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One side's training: one step at a time, and how it is judged."""
+
+    step: Callable[[int, int], None]
+    """(step, steps): take it."""
+    losses: Losses
+    restart: Callable[[], None]
+    """Begin anew with the first weights."""
+
+
+def main() -> None:
+    options = _options()
+    if options.plot:
+        _plot(options)
+    elif options.side:
+        _run(options)
+    else:
+        done = {(line["side"], line["depth"], line["seed"], line["trial"]) for line in _lines(options.out)}
+        for seed in options.seed:
+            for side in ("nanochat", "tumbler"):
+                if (side, options.depth, seed, options.trial) not in done:
+                    command = [sys.executable, __file__, *sys.argv[1:], "--side", side, "--one", str(seed)]
+                    subprocess.run(command, check=True)
+
+
+def _run(options: argparse.Namespace) -> None:
+    machine = this_machine()
+    prepare(machine)
+    tokenizer, train_shards = Tokenizer.load(options.tokens / "tokenizer"), Shards.open(options.tokens / "train")
+    judge = _Judge(Shards.open(options.tokens / "val"), tokenizer, options.context)
+    made = (_tumbler if options.side == "tumbler" else _nanochat)(options, tokenizer, train_shards)
+    made.restart()
+    begun = 0.0
+    for number in range(2 + TIMED_STEPS):
+        begun = time.perf_counter() if number == 2 else begun
+        made.step(number, 10_000)
+    each = (time.perf_counter() - begun) / TIMED_STEPS
+    steps = max(1, round(options.minutes * 60 / each))
+    made.restart()
+    curve, spent = [], 0.0
+    for number in range(steps):
+        begun = time.perf_counter()
+        made.step(number, steps)
+        spent += time.perf_counter() - begun
+        if (number + 1) % max(1, steps // LOOKS) == 0 or number + 1 == steps:
+            curve.append((round(spent, 1), number + 1, judge(made.losses)))
+            print(f"{options.side} d{options.depth} seed {options.one}: {spent:.0f} s, step {number + 1}/{steps}, "
+                  f"{curve[-1][2]:.4f} bits a byte", flush=True)  # fmt: skip
+    line = {"side": options.side, "depth": options.depth, "seed": options.one, "trial": options.trial}
+    line |= {"tokens": steps * options.rows * options.context, "seconds": round(spent), "curve": curve}
+    with options.out.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+class _Judge:
+    """Bits per byte of the first tokens of the validation documents; special tokens are neither asked nor counted."""
+
+    def __init__(self, shards: Shards, tokenizer: Tokenizer, context: int) -> None:
+        sizes_ = torch.tensor([len(tokenizer.decode_bytes([id])) for id in range(tokenizer.vocab_size)])
+        sizes_[list(tokenizer.special.values())] = 0
+        rows = [torch.from_numpy(shards.document(n)[: context + 1].astype(np.int64)) for n in range(VAL_DOCUMENTS)]
+        ids = torch.nn.utils.rnn.pad_sequence([row[:-1] for row in rows], batch_first=True)
+        targets = torch.nn.utils.rnn.pad_sequence([row[1:] for row in rows], batch_first=True, padding_value=IGNORE)
+        self.bytes = int(sizes_[targets.clamp(min=0)][targets != IGNORE].sum())
+        self.ids, self.targets = ids, torch.where(sizes_[targets.clamp(min=0)] > 0, targets, IGNORE)
+
+    def __call__(self, losses: Losses) -> float:
+        parts = zip(self.ids.split(VAL_ROWS), self.targets.split(VAL_ROWS), strict=True)
+        with torch.no_grad():
+            return sum(float(losses(ids, targets)) for ids, targets in parts) / math.log(2) / self.bytes
+
+
+def _tumbler(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards) -> Run:
+    machine = this_machine()
+    config = replace(
+        sizes(options.depth, tokenizer.vocab_size, options.context, kv_heads=options.kv_heads),
+        tie_word_embeddings=options.tied,
+    )
+    model = Transformer(config)
+    objective = Objective(model, machine, machine.bf16, compile=True)
+    reports: list[Iterator[object]] = []
+    plan = TrainPlan(1, options.warmup, options.decay, options.clip, options.micro_rows, options.floor)
+
+    def restart() -> None:
+        init_weights(model, options.one)
+        reports.clear()
+
+    def step(number: int, steps: int) -> None:
+        if not reports:
+            rates = LearningRates(options.matrix_rate, options.other_rate, options.embedding_rate)
+            optimizers = make_optimizers(model, rates, options.weight_decay, machine.bf16)
+            state = TrainState(model, optimizers, PackedLoader(shards, options.rows, options.context, options.one))
+            reports.append(train(state, objective, replace(plan, steps=steps), machine))
+        next(reports[0])
+
+    def losses(ids: Tensor, targets: Tensor) -> Tensor:
+        with autocast(machine, machine.bf16):
+            logits = model(ids)
+        return torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction="sum"
+        )
+
+    return Run(step, losses, restart)
+
+
+def _nanochat(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards) -> Run:
+    """Its own model, optimizer, schedules and loader, over our shards."""
+    os.environ["NANOCHAT_DTYPE"] = "bfloat16"
+    sys.path.insert(0, str(options.nanochat))
+    import nanochat.dataloader as loading  # type: ignore[import-not-found]
+    from nanochat.gpt import GPT, GPTConfig  # type: ignore[import-not-found]
+
+    def config(depth: int) -> Any:
+        width = -(-depth * 64 // 128) * 128
+        return GPTConfig(options.context, tokenizer.vocab_size, depth, width // 128, width // 128, width, "L")
+
+    def built(depth: int) -> Any:
+        with torch.device("meta"):
+            return GPT(config(depth))
+
+    def scaling(model: Any) -> int:
+        counts = model.num_scaling_params()
+        return int(counts["transformer_matrices"] + counts["lm_head"])
+
+    def documents(split: str, place: object, batch: int) -> Iterator[tuple[list[Any], tuple[int, int, int]]]:
+        order = np.random.default_rng(options.one)
+        while True:
+            numbers = order.permutation(len(shards))
+            for start in range(0, len(numbers), batch):
+                # The begin token is its tokenizer's `prepend`; it knows no end token.
+                yield [shards.document(int(n))[1:-1].tolist() for n in numbers[start : start + batch]], (0, 0, 1)
+
+    class Ids:
+        def get_bos_token_id(self) -> int:
+            return tokenizer.bos
+
+        def encode(self, batch: list[list[int]], prepend: int, num_threads: int) -> list[list[int]]:
+            return [[prepend, *ids] for ids in batch]
+
+    loading._document_batches = documents
+    model = built(options.depth)
+    model.to_empty(device="cpu")
+    compiled = torch.compile(model, dynamic=False)
+    parts, reference = options.rows // options.peer_rows, 12 * scaling(built(12))
+    batch_tokens = options.rows * options.context
+    held: dict[str, Any] = {}
+
+    def restart() -> None:
+        torch.manual_seed(options.one)
+        model.init_weights()
+        held.clear()
+
+    def begin(steps: int) -> None:
+        ratio, tokens = batch_tokens / 2**19, steps * batch_tokens
+        scale = options.peer_scale * ratio**0.5
+        held["decay"] = 0.28 * math.sqrt(ratio) * reference / tokens
+        held["optimizer"] = model.setup_optimizer(
+            unembedding_lr=0.008 * scale, embedding_lr=0.3 * scale, scalar_lr=0.5 * scale, matrix_lr=0.02 * scale,
+            weight_decay=held["decay"],
+        )  # fmt: skip
+        stub, rows = Ids(), options.peer_rows
+        held["batches"] = loading.tokenizing_distributed_data_loader_bos_bestfit(
+            stub, rows, options.context, "train", device="cpu"
+        )
+
+    def step(number: int, steps: int) -> None:
+        if not held:
+            begin(steps)
+        for _ in range(parts):
+            x, y = next(held["batches"])
+            (compiled(x, y) / parts).backward()
+        down = round(0.65 * steps)
+        left = (steps - number) / down if down else 1.0
+        rate = (number + 1) / 40 if number < 40 else min(1.0, left + (1 - left) * 0.05)
+        momentum = 0.97 + (0.85 - 0.97) * max(0.0, 1 - number / 400)
+        if number >= 400 and number >= steps - down:
+            momentum = 0.97 - 0.07 * (number - (steps - down)) / down
+        for group in held["optimizer"].param_groups:
+            group["lr"] = group["initial_lr"] * rate
+            if group["kind"] == "muon":
+                group["momentum"] = momentum
+                group["weight_decay"] = held["decay"] * 0.5 * (1 + math.cos(math.pi * number / steps))
+        held["optimizer"].step()
+        model.zero_grad(set_to_none=True)
+
+    def losses(ids: Tensor, targets: Tensor) -> Tensor:
+        out: Tensor = model(ids, torch.where(targets == IGNORE, -1, targets), loss_reduction="sum")
+        return out
+
+    return Run(step, losses, restart)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _plot(options: argparse.Namespace) -> None:
+    import matplotlib.pyplot as plt
+
+    lines = _lines(options.out)
+    depths = sorted({line["depth"] for line in lines})
+    figure, axes = plt.subplots(1, len(depths), figsize=(6 * len(depths), 4.2), squeeze=False)
+    for axis, depth in zip(axes[0], depths, strict=True):
+        for side, colour in (("nanochat", "tab:orange"), ("tumbler", "tab:blue")):
+            chosen = [line for line in lines if line["depth"] == depth and line["side"] == side]
+            for line in chosen:
+                label = side if line is chosen[0] else None
+                seconds, _, bits = zip(*line["curve"], strict=True)
+                axis.plot([s / 60 for s in seconds], bits, color=colour, label=label)
+            ends = ", ".join(f"{line['curve'][-1][2]:.4f}" for line in chosen)
+            print(f"d{depth} {side}: {ends}")
+        axis.set(title=f"depth {depth}", xlabel="minutes of training", ylabel="validation bits per byte")
+        axis.legend()
+    figure.tight_layout()
+    figure.savefig(options.out.with_suffix(".png"), dpi=120)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nanochat", type=Path)
+    parser.add_argument("--tokens", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("quality.jsonl"))
+    parser.add_argument("--plot", action="store_true", help="draw --out")
+    parser.add_argument("--seed", type=int, nargs="+", default=[0])
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--trial", default="", help="a name for other rates, kept in the line")
+    for name, default in (("depth", 4), ("context", 512), ("rows", 16), ("micro-rows", 8), ("peer-rows", 16)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    for name, value in (("matrix-rate", 0.02), ("other-rate", 3e-3), ("weight-decay", 0.0), ("decay", 0.5)):
+        parser.add_argument(f"--{name}", type=float, default=value)
+    for name, value in (("floor", 0.0), ("clip", 1.0), ("peer-scale", 1.0)):
+        parser.add_argument(f"--{name}", type=float, default=value)
+    parser.add_argument("--embedding-rate", type=float)
+    parser.add_argument("--kv-heads", type=int)
+    parser.add_argument("--warmup", type=int, default=20)
+    parser.add_argument("--tied", action="store_true")
+    parser.add_argument("--side", choices=("tumbler", "nanochat"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Verbs that use a model, or take one in or out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tumbler.cli.app import MaxTokens, MinP, Model, Seed, Temperature, TopK, TopP, app, verbs
+
+if TYPE_CHECKING:
+    from tumbler.artifact import Outcome
+    from tumbler.recipe import Settings
+
+
+@app.command()
+def generate(
+    model: Model,
+    prompt: Annotated[str, typer.Argument(help="Text to go on from; - reads standard input.")],
+    max_tokens: MaxTokens = 128,
+    temperature: Temperature = 0.8,
+    top_k: TopK = 50,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    seed: Seed = None,
+    stop: Annotated[list[str] | None, typer.Option(help="Stop before this text.")] = None,
+) -> None:
+    """Complete a text with a base model.
+
+    Example: tumbler generate runs/tiny/pretrain "The capital of France is" --temperature 0
+    """
+    from tumbler.chat import terminal
+    from tumbler.engine import Sampling
+
+    text = sys.stdin.read() if prompt == "-" else prompt
+    sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
+    terminal.generate(model, text, sampling, tuple(stop or ()))
+
+
+@app.command()
+def chat(
+    model: Model,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Ask once and leave.")] = None,
+    system: Annotated[str | None, typer.Option(help="A system message.")] = None,
+    max_tokens: MaxTokens = 256,
+    temperature: Temperature = 0.0,
+    top_k: TopK = 50,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    seed: Seed = None,
+) -> None:
+    """Talk to a chat model in the terminal.
+
+    Example: tumbler chat runs/tiny/sft -m "What is the capital of Peru?"
+    """
+    from tumbler.chat import terminal
+    from tumbler.engine import Sampling
+
+    terminal.chat(model, Sampling(max_tokens, temperature, top_k, top_p, min_p, seed), message, system)
+
+
+@app.command()
+def serve(
+    model: Model,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+) -> None:
+    """Serve a checkpoint: OpenAI's HTTP API under /v1, a chat page at /.
+
+    Example: tumbler serve runs/tiny/sft --port 8000
+    """
+    from tumbler.serve import server
+
+    server.serve(model, host, port)
+
+
+importing = verbs("import", "Take a model in from outside.\n\nExample: tumbler import hf ~/models/SmolLM2-135M")
+exporting = verbs("export", "Give a model to other tools.\n\nExample: tumbler export gguf runs/tiny/sft --type q8_0")
+ImportOut = Annotated[Path | None, typer.Option(help="Folder of the artifact; default runs/NAME, after the source.")]
+
+
+def _import(source: Path, out: Path | None, settings: Settings, run: Callable[..., Outcome]) -> None:
+    from tumbler import pipeline, show
+    from tumbler.artifact import open_outside
+    from tumbler.executor import Executor
+    from tumbler.recipe import Step
+
+    step, path = Step("import", "import", (str(source),), settings), out or Path("runs") / source.resolve().stem
+    with Executor(1) as executor:
+        finished = pipeline.run_step(step, [open_outside(source)], path, executor, run)
+    show.step_done("import", finished.artifact, finished.fresh)
+
+
+@importing.command("hf")
+def import_hf(
+    folder: Annotated[Path, typer.Argument(help="A Hugging Face model folder (qwen3, llama, gpt2, modernbert).")],
+    out: ImportOut = None,
+) -> None:
+    """A Hugging Face folder, as it is: weights in their own precision, its own tokenizer.
+
+    Example: tumbler import hf ~/models/SmolLM2-135M --out runs/smollm2
+    """
+    from tumbler.exchange import stage
+
+    _import(folder, out, stage.HuggingFaceSettings(), stage.import_hugging_face)
+
+
+@importing.command("gguf")
+def import_gguf(
+    file: Annotated[Path, typer.Argument(help="A GGUF file (llama, qwen3, gpt2), quantized or not.")],
+    out: ImportOut = None,
+    dtype: Annotated[str, typer.Option(help="Of the weights: float32 (exact), bfloat16 or float16.")] = "float32",
+) -> None:
+    """A GGUF file of llama.cpp, dequantized, with its tokenizer, as a Hugging Face folder.
+
+    Example: tumbler import gguf SmolLM2-135M-Instruct.Q4_1.gguf --out runs/smollm2
+    """
+    from tumbler import recipe as recipes
+    from tumbler.exchange import stage
+
+    settings = recipes.validate(stage.GgufSettings, {"dtype": dtype}, "import gguf")
+    _import(file, out, settings, stage.import_gguf)
+
+
+@exporting.command("gguf")
+def export_gguf(
+    folder: Annotated[Path, typer.Argument(help="A model folder, such as runs/tiny/sft (llama, qwen3, gpt2).")],
+    out: Annotated[Path | None, typer.Option(help="The file; default FOLDER-TYPE.gguf beside the folder.")] = None,
+    kind: Annotated[str, typer.Option("--type", help="Of the matrices: f32, bf16, f16, q8_0, q4_0.")] = "bf16",
+) -> None:
+    """One GGUF file for llama.cpp, LM Studio, Ollama.
+
+    Example: tumbler export gguf runs/tiny/sft --type q8_0 --out sft.gguf
+    """
+    from tumbler.exchange.export import export_gguf
+
+    path = out or folder.resolve().with_name(f"{folder.resolve().name}-{kind}.gguf")
+    export_gguf(folder, path, kind)
+    print(f"{path}  {path.stat().st_size:,} bytes")
