@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tumbler.artifact import Artifact, begin, finish
@@ -34,6 +34,7 @@ PATHS = st.lists(st.text("abcXYZ019-_.~%", min_size=1, max_size=8), max_size=3).
     slash=st.booleans(),
     fragment=st.sampled_from(["", "#", "#part", "#a/b?c"]),
 )
+@example(host="a.0", path="/", query="", scheme="", www="", port=":", slash=True, fragment="")
 def test_all_spellings_of_a_page_are_one(
     host: str, path: str, query: str, scheme: str, www: str, port: str, slash: bool, fragment: str
 ) -> None:

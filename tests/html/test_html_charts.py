@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from xml.etree import ElementTree
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tumbler.html import charts
@@ -15,6 +15,9 @@ VALUES = st.floats(-1e6, 1e6, allow_nan=False)
 
 
 @given(VALUES, VALUES)
+@example(1000000.0, 999999.9999999999)
+@example(0.0, 5e-324)
+@example(1e17, 1e17)
 def test_ticks_enclose_the_range_with_few_equal_steps(one: float, other: float) -> None:
     low, high = sorted((one, other))
     ticks = charts.ticks(low, high)

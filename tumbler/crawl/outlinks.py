@@ -19,6 +19,8 @@ from tumbler.crawl.pages import Dropped, Page
 from tumbler.recipe import Settings
 
 NOT_LISTED: Final = Dropped("not in outlinks")
+_SCHEME = re.compile(r"(?:[a-z][a-z0-9+-]*:)?//", re.IGNORECASE)
+"""A scheme may have a dot, but none of the web's has: `a.org://` is a host with an empty port."""
 _URL = re.compile(r"(?:https?:)?//(?:www\.)?([^/?#]*)([^?#]*)(\?[^#]*)?", re.IGNORECASE)
 
 
@@ -64,7 +66,7 @@ def only_listed(records: Iterable[Page | Dropped], listed: PageSet) -> Iterator[
 def normalised(url: str) -> str:
     """What all spellings of a page's URL have in common. A URL without a scheme is taken for a web page's."""
     url = url.strip()
-    found = _URL.match(url if re.match(r"(?:[a-z][a-z0-9+.-]*:)?//", url, re.IGNORECASE) else f"//{url}")
+    found = _URL.match(url if _SCHEME.match(url) else f"//{url}")
     if found is None:  # another scheme
         return url
     host, path, query = found.groups("")

@@ -58,8 +58,9 @@ def thin(points: Points, most: int = MAX_POINTS) -> list[tuple[float, float]]:
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers (1, 2 or 5 times a power of ten apart) that enclose [low, high]."""
-    if low == high:
-        low, high = low - 0.5, high + 0.5
+    near = 1e-9 * max(1.0, abs(low), abs(high))  # within less, rounding would merge the ticks
+    if high - low < near:
+        low, high = low - max(0.5, near), high + max(0.5, near)
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)

@@ -2,7 +2,8 @@
 
 FineWeb counts words as spaCy splits them (https://spacy.io/usage/linguistic-features#how-tokenizer-works).
 The rules (prefixes, suffixes, infixes, addresses, 1,300 special cases) are spaCy's own; only the loop over
-them is here, and it asks a rule only where the run has a character that the rule could want.
+them is here, and it asks a rule only where the run has a character that the rule could want. Only spaCy looks for
+special cases across single spaces too: the `) :` of `) :)don't` is its `):`, and hides `:)` from it.
 """
 
 from __future__ import annotations
