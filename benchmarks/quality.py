@@ -7,8 +7,9 @@ DIR is a checkout of https://github.com/karpathy/nanochat; the tokens are an art
 a process of its own, in turns, and appends a line to --out; finished runs are not run again. nanochat keeps its loader
 (rows begin with a document's begin and are filled by best fit), its optimizer, rates, schedules and the rules by which
 its scripts/base_train.py scales them to the batch and the number of steps. How many steps the minutes allow is measured
-first; compiling and the looks at the validation documents are not counted. Both are judged alike: on the first
---context tokens of each validation document.
+first; compiling and the looks at the validation documents are not counted. Both are judged alike, twice: on the first
+--context tokens of validation documents (the only part of them that nanochat's loader would train on), and on pieces
+of all of their text.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from tumbler.train import (
 
 TIMED_STEPS = 8
 LOOKS = 10
-VAL_DOCUMENTS = 160
+VAL_PIECES = 160
 VAL_ROWS = 8
 Losses = Callable[[Tensor, Tensor], Tensor]
 """ids, targets (B, T; IGNORE where none) -> summed loss in nats."""
@@ -82,7 +83,7 @@ def _run(options: argparse.Namespace) -> None:
     machine = this_machine()
     prepare(machine)
     tokenizer, train_shards = Tokenizer.load(options.tokens / "tokenizer"), Shards.open(options.tokens / "train")
-    judge = _Judge(Shards.open(options.tokens / "val"), tokenizer, options.context)
+    judges = _judges(Shards.open(options.tokens / "val"), tokenizer, options.context)
     made = (_tumbler if options.side == "tumbler" else _nanochat)(options, tokenizer, train_shards)
     made.restart()
     begun = 0.0
@@ -98,9 +99,10 @@ def _run(options: argparse.Namespace) -> None:
         made.step(number, steps)
         spent += time.perf_counter() - begun
         if (number + 1) % max(1, steps // LOOKS) == 0 or number + 1 == steps:
-            curve.append((round(spent, 1), number + 1, judge(made.losses)))
-            print(f"{options.side} d{options.depth} seed {options.one}: {spent:.0f} s, step {number + 1}/{steps}, "
-                  f"{curve[-1][2]:.4f} bits a byte", flush=True)  # fmt: skip
+            bits = [round(judge(made.losses), 5) for judge in judges]
+            curve.append((round(spent, 1), number + 1, *bits))
+            where = f"{options.side} d{options.depth} seed {options.one}: {spent:.0f} s, step {number + 1}/{steps}"
+            print(f"{where}, bits a byte of beginnings {bits[0]:.4f}, of all text {bits[1]:.4f}", flush=True)
     line = {"side": options.side, "depth": options.depth, "seed": options.one, "trial": options.trial}
     line |= {"tokens": steps * options.rows * options.context, "seconds": round(spent), "curve": curve}
     with options.out.open("a", encoding="utf-8") as file:
@@ -108,21 +110,30 @@ def _run(options: argparse.Namespace) -> None:
 
 
 class _Judge:
-    """Bits per byte of the first tokens of the validation documents; special tokens are neither asked nor counted."""
+    """Bits per byte of validation text; special tokens are neither asked nor counted."""
 
-    def __init__(self, shards: Shards, tokenizer: Tokenizer, context: int) -> None:
-        sizes_ = torch.tensor([len(tokenizer.decode_bytes([id])) for id in range(tokenizer.vocab_size)])
-        sizes_[list(tokenizer.special.values())] = 0
-        rows = [torch.from_numpy(shards.document(n)[: context + 1].astype(np.int64)) for n in range(VAL_DOCUMENTS)]
-        ids = torch.nn.utils.rnn.pad_sequence([row[:-1] for row in rows], batch_first=True)
-        targets = torch.nn.utils.rnn.pad_sequence([row[1:] for row in rows], batch_first=True, padding_value=IGNORE)
-        self.bytes = int(sizes_[targets.clamp(min=0)][targets != IGNORE].sum())
-        self.ids, self.targets = ids, torch.where(sizes_[targets.clamp(min=0)] > 0, targets, IGNORE)
+    def __init__(self, pieces: list[Tensor], tokenizer: Tokenizer) -> None:
+        bytes_of = torch.tensor([len(tokenizer.decode_bytes([id])) for id in range(tokenizer.vocab_size)])
+        bytes_of[list(tokenizer.special.values())] = 0
+        pad = torch.nn.utils.rnn.pad_sequence
+        targets = pad([piece[1:] for piece in pieces], batch_first=True, padding_value=IGNORE)
+        self.ids = pad([piece[:-1] for piece in pieces], batch_first=True)
+        counts = torch.where(targets == IGNORE, 0, bytes_of[targets.clamp(min=0)])
+        self.bytes, self.targets = int(counts.sum()), torch.where(counts > 0, targets, IGNORE)
 
     def __call__(self, losses: Losses) -> float:
         parts = zip(self.ids.split(VAL_ROWS), self.targets.split(VAL_ROWS), strict=True)
         with torch.no_grad():
             return sum(float(losses(ids, targets)) for ids, targets in parts) / math.log(2) / self.bytes
+
+
+def _judges(shards: Shards, tokenizer: Tokenizer, context: int) -> list[_Judge]:
+    """One of the documents' beginnings, one of all their text, cut to the context; each piece after a begin token."""
+    documents = [torch.from_numpy(shards.document(n).astype(np.int64)) for n in range(len(shards))]
+    every = [piece for document in documents for piece in document[1:].split(context)]
+    begin = torch.tensor([tokenizer.bos])
+    whole = [torch.cat((begin, piece)) for piece in every[:: max(1, len(every) // VAL_PIECES)]]
+    return [_Judge([document[: context + 1] for document in documents[:VAL_PIECES]], tokenizer), _Judge(whole, tokenizer)]
 
 
 def _tumbler(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards) -> Run:
@@ -260,9 +271,11 @@ def _plot(options: argparse.Namespace) -> None:
             chosen = [line for line in lines if line["depth"] == depth and line["side"] == side]
             for line in chosen:
                 label = side if line is chosen[0] else None
-                seconds, _, bits = zip(*line["curve"], strict=True)
-                axis.plot([s / 60 for s in seconds], bits, color=colour, label=label)
-            ends = ", ".join(f"{line['curve'][-1][2]:.4f}" for line in chosen)
+                seconds, _, beginnings, whole = zip(*line["curve"], strict=True)
+                minutes = [s / 60 for s in seconds]
+                axis.plot(minutes, whole, color=colour, label=label and f"{label}, all text")
+                axis.plot(minutes, beginnings, color=colour, linestyle=":", label=label and f"{label}, beginnings")
+            ends = ", ".join(f"{line['curve'][-1][2]:.4f} {line['curve'][-1][3]:.4f}" for line in chosen)
             print(f"d{depth} {side}: {ends}")
         axis.set(title=f"depth {depth}", xlabel="minutes of training", ylabel="validation bits per byte")
         axis.legend()
