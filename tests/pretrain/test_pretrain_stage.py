@@ -24,6 +24,7 @@ from tumbler.pretrain import stage
 from tumbler.pretrain.stage import PretrainSettings, run
 from tumbler.text.shards import TokenDocument, write_shard
 from tumbler.text.tokenizer import Tokenizer
+from tumbler.train import progress
 from tumbler.views import Curve, Samples, read_views
 
 SETTINGS = PretrainSettings(
@@ -52,7 +53,7 @@ def small_machine() -> Iterator[None]:
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "this_machine", lambda: replace(this_machine(), threads=1))
-        patch.setattr(stage, "matmul_peak", lambda machine, dtype: 1e12)
+        patch.setattr(progress, "matmul_peak", lambda machine, dtype: 1e12)
         yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)

@@ -22,6 +22,7 @@ from tumbler.sft import stage
 from tumbler.sft.stage import SftSettings, run
 from tumbler.text.shards import TokenDocument, write_shard
 from tumbler.text.tokenizer import Tokenizer
+from tumbler.train import progress
 from tumbler.views import Samples, read_views
 
 SENTENCES = [f"The capital of country number {number} is city {number}." for number in range(40)]
@@ -67,7 +68,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny models wait for their threads longer than they compute; nobody asks for the peak of the machine."""
     here = replace(this_machine(), threads=1)
     monkeypatch.setattr(stage, "this_machine", lambda: here)
-    monkeypatch.setattr(stage, "matmul_peak", lambda *_: 1e11)
+    monkeypatch.setattr(progress, "matmul_peak", lambda *_: 1e11)
 
 
 @pytest.fixture(scope="module")

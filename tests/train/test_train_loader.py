@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tumbler.train import IGNORE, Batch, PackedLoader
+from tumbler.train.loader import MixedLoader
 from tumbler.train.validation import passage
 
 
@@ -87,3 +88,22 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 def test_a_validation_passage_has_every_target_once(lengths: list[int], length: int, rows: int) -> None:
     found = [target for batch in passage(Docs(*lengths), len(lengths), rows, length) for target in trained(batch)]
     assert found == [1000 * i + j for i, n in enumerate(lengths) for j in range(1, n)]
+
+
+@given(weights=st.lists(st.floats(0.1, 10), min_size=1, max_size=4), batches=st.integers(1, 8))
+def test_a_mixture_gives_each_source_its_share_to_within_a_row_and_can_be_put_back(
+    weights: list[float], batches: int
+) -> None:
+    def loader() -> MixedLoader:
+        sources = [PackedLoader(Docs(*[9 + number] * 5), 1, 8, seed=number) for number in range(len(weights))]
+        return MixedLoader(sources, weights, rows=3)
+
+    first = loader()
+    for _ in range(batches):
+        next(first)
+    for rows, weight in zip(first.given, weights, strict=True):
+        assert abs(rows - 3 * batches * weight / sum(weights)) <= 1 + 1e-9
+    second = loader()
+    second.load_state(first.state())
+    assert torch.equal(next(second).ids, next(first).ids)
+    assert second.state() == first.state()

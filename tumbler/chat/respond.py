@@ -32,8 +32,7 @@ def chat_request(tokenizer: Tokenizer, conversation: Conversation, sampling: Sam
 
 
 def text_request(tokenizer: Tokenizer, prompt: str, sampling: Sampling) -> Request:
-    begin = [tokenizer.bos] if "bos" in tokenizer.roles else []
-    return _request(tokenizer, [*begin, *tokenizer.encode(prompt)], sampling)
+    return _request(tokenizer, [*tokenizer.begin, *tokenizer.encode(prompt)], sampling)
 
 
 def _request(tokenizer: Tokenizer, ids: list[int], sampling: Sampling) -> Request:

@@ -32,6 +32,22 @@ def ut1(
     print(f"use them: --set corpus.blocklists='[\"{out}\"]'")
 
 
+@fetch.command()
+def tokenizer(
+    name: Annotated[str, typer.Argument(help="gpt2, cl100k_base or o200k_base.")],
+    out: Annotated[Path, typer.Option(help="Folder of the file.")] = Path(),
+    url: Annotated[str | None, typer.Option("--from", metavar="URL", help="A mirror with the same files.")] = None,
+) -> None:
+    """OpenAI's ranks of a tokenizer, as NAME.tiktoken: for the tokens stage, inspect and compare.
+
+    Example: tumbler fetch tokenizer gpt2
+    """
+    from tumbler.tokens import rank_client
+
+    path = rank_client.fetch_ranks(name, out, url or rank_client.HOME)
+    print(f"{path}\nuse it: --set tokens.tokenizer='\"{path}\"'")
+
+
 tokenizers = verbs("tokenizer", 'Look into tokenizers.\n\nExample: tumbler tokenizer inspect "Hello, world!"')
 
 

@@ -40,6 +40,24 @@ def generate(
     terminal.generate(model, text, sampling, tuple(stop or ()))
 
 
+@app.command("fill-mask")
+def fill_mask(
+    model: Annotated[Path, typer.Argument(help="The folder of a masked model, such as runs/mlm/pretrain.")],
+    text: Annotated[str, typer.Argument(help="A text with <|mask|> where a token is to be named; - reads it.")],
+    k: Annotated[int, typer.Option("-k", min=1, help="Tokens to name for each mask.")] = 5,
+) -> None:
+    """The likeliest tokens for each <|mask|>; of a text without one, how likely each of its tokens is.
+
+    Example: tumbler fill-mask runs/mlm/pretrain "The capital of France is <|mask|>."
+
+    The score of a whole text: tumbler fill-mask runs/mlm/pretrain "The capital of France is Paris."
+    """
+    from tumbler import show
+    from tumbler.chat import masked
+
+    show.present([masked.table(model, sys.stdin.read() if text == "-" else text, k)])
+
+
 @app.command()
 def chat(
     model: Model,

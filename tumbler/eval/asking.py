@@ -24,7 +24,7 @@ class Asker:
 
     def completions(self, prompts: Iterable[str]) -> list[str]:
         """How a document that begins with each prompt goes on."""
-        return self._texts([[self.tokenizer.bos, *self.tokenizer.encode(prompt)] for prompt in prompts])
+        return self._texts([[*self.tokenizer.begin, *self.tokenizer.encode(prompt)] for prompt in prompts])
 
     def _texts(self, rows: Sequence[list[int]]) -> list[str]:
         completions = self.sampler.sample([Request(tuple(ids), self.sampling) for ids in rows])

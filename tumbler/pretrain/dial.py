@@ -9,7 +9,6 @@ from typing import Final
 from tumbler.model import ModelConfig, parameters, sizes
 from tumbler.pretrain.settings import PretrainSettings
 from tumbler.text.tokenizer import Tokenizer
-from tumbler.train.optimizers import LearningRates
 
 BATCH_FACTOR: Final = 0.0306 * 2048
 BATCH_EXPONENT: Final = 0.383
@@ -60,10 +59,6 @@ def scaling_parameters(config: ModelConfig) -> int:
     embedding = config.vocab_size * config.hidden_size
     positions = config.max_position_embeddings * config.hidden_size if config.positions == "learned" else 0
     return parameters(config) - positions - (0 if config.tie_word_embeddings else embedding)
-
-
-def rates(settings: PretrainSettings) -> LearningRates:
-    return LearningRates(settings.matrix_rate, settings.other_rate, settings.embedding_rate)
 
 
 def _power_of_two(value: float) -> int:

@@ -93,7 +93,7 @@ def masking_of(tokenizer: Tokenizer, share: float) -> Masking:
     """Raises UserError when the tokenizer has no mask token."""
     if MASK not in tokenizer.special:
         raise UserError(f"pretrain: the tokenizer has no {MASK} token, which a masked model needs; train one")
-    return Masking(share, tokenizer.special[MASK], min(tokenizer.special.values()))
+    return Masking(share, tokenizer.special[MASK], tokenizer.vocab_size, tuple(tokenizer.special.values()))
 
 
 def watched_ids(tokenizer: Tokenizer, watch: tuple[str, str]) -> tuple[list[int], int]:
@@ -102,13 +102,13 @@ def watched_ids(tokenizer: Tokenizer, watch: tuple[str, str]) -> tuple[list[int]
     ids, both = tokenizer.encode(text), tokenizer.encode(text + following)
     if both[: len(ids)] != ids or len(both) == len(ids):
         raise UserError(f"pretrain: watch = {list(watch)}: its two parts share a token; cut it before a space")
-    return [tokenizer.bos, *ids], both[len(ids)]
+    return [*tokenizer.begin, *ids], both[len(ids)]
 
 
 def check_prompts(config: ModelConfig, tokenizer: Tokenizer, settings: PretrainSettings) -> None:
     """UserError for a prompt that does not fit."""
     for number, prompt in enumerate(settings.prompts):
-        ids = [tokenizer.bos, *tokenizer.encode(prompt)] if config.causal else _with_hole(tokenizer, prompt)
+        ids = [*tokenizer.begin, *tokenizer.encode(prompt)] if config.causal else _with_hole(tokenizer, prompt)
         longest = config.max_position_embeddings
         if len(ids) >= longest:
             raise UserError(f"pretrain: prompt {number} has {len(ids)} tokens; give one of fewer than {longest}")
@@ -116,7 +116,7 @@ def check_prompts(config: ModelConfig, tokenizer: Tokenizer, settings: PretrainS
 
 def _completed(model: Transformer, tokenizer: Tokenizer, settings: PretrainSettings) -> Iterator[str]:
     greedy = Sampling(max_tokens=settings.sample_tokens, temperature=0.0, stop_ids=(tokenizer.end,))
-    requests = [Request([tokenizer.bos, *tokenizer.encode(prompt)], greedy) for prompt in settings.prompts]
+    requests = [Request([*tokenizer.begin, *tokenizer.encode(prompt)], greedy) for prompt in settings.prompts]
     for completion in Sampler(model, slots=max(1, len(requests))).sample(requests):
         yield tokenizer.decode([id for id in completion.ids if id != tokenizer.end])
 

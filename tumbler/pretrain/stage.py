@@ -13,12 +13,12 @@ from typing import Any, Final
 import torch
 
 from tumbler.artifact import Outcome, Work
-from tumbler.device import Machine, matmul_peak, prepare, this_machine, torch_device
+from tumbler.device import Machine, prepare, this_machine, torch_device
 from tumbler.errors import UserError
 from tumbler.log import read_metrics
-from tumbler.model import Transformer, init_weights, load_model, matmul_flops_per_token, parameters, save_model
+from tumbler.model import Transformer, init_weights, load_model, parameters, save_model
 from tumbler.pretrain.card import model_card
-from tumbler.pretrain.dial import Budget, budget, model_config, rates, with_tokens
+from tumbler.pretrain.dial import Budget, budget, model_config, with_tokens
 from tumbler.pretrain.looks import Looks, check_prompts, masking_of, watched_ids
 from tumbler.pretrain.pictures import completions, loss_curve, speed_curve, watched_curve
 from tumbler.pretrain.reader import Data, open_data
@@ -26,12 +26,12 @@ from tumbler.pretrain.settings import PretrainSettings
 from tumbler.tasks.core_reader import read_core
 from tumbler.train.checkpoint import resume, save_state
 from tumbler.train.loader import Loader, MixedLoader, PackedLoader
-from tumbler.train.loop import TrainPlan, train
+from tumbler.train.loop import train
 from tumbler.train.masking import MaskingLoader
 from tumbler.train.objective import Objective
 from tumbler.train.optimizers import make_optimizers
 from tumbler.train.parallel import any_rank, barrier, join, shard, whole
-from tumbler.train.progress import Meter, record, timed
+from tumbler.train.progress import Meter, meter_of, record, timed
 from tumbler.train.state import TrainState
 from tumbler.train.stopping import stop_requested
 from tumbler.train.validation import Sums
@@ -115,7 +115,7 @@ def _fresh_state(
     settings: PretrainSettings, data: Data, model: Transformer, many: Budget, machine: Machine, bf16: bool
 ) -> TrainState:
     model = shard(model.to(torch_device(machine)), machine, bf16, settings.compile)
-    optimizers = make_optimizers(model, rates(settings), settings.weight_decay, bf16, settings.optimizer)
+    optimizers = make_optimizers(model, settings.rates, settings.weight_decay, bf16, settings.optimizer)
     return TrainState(model, optimizers, _loader(settings, data, many.rows, model.config.causal))
 
 
@@ -131,7 +131,9 @@ def _train(here: Run) -> None:
     """The loop: train, log, look, sample, save, stop."""
     settings, state, log = here.settings, here.state, here.work.log
     objective = Objective(state.model, here.machine, here.bf16, settings.compile)
-    meter, plan, said = _meter(here), _plan(here), time.monotonic()
+    plan = settings.plan(here.budget.steps, here.budget.rows, here.machine.world)
+    meter = meter_of(here.machine, state.model.config, settings.context, here.bf16)
+    said = time.monotonic()
     with stop_requested() as stop:
         for report, seconds in timed(train(state, objective, plan, here.machine)):
             meter.add(report, seconds)
@@ -152,27 +154,6 @@ def _train(here: Run) -> None:
             if stopping and not last:
                 log.say(f"stopped at step {step}, all saved; the same command goes on from there")
                 raise KeyboardInterrupt
-
-
-def _plan(here: Run) -> TrainPlan:
-    settings = here.settings
-    micro_rows = min(settings.micro_rows, here.budget.rows // here.machine.world)
-    return TrainPlan(
-        steps=here.budget.steps,
-        warmup=settings.warmup,
-        decay=settings.decay,
-        clip=settings.clip,
-        micro_rows=micro_rows,
-        floor=settings.floor,
-        schedule=settings.schedule,
-        on_spike=settings.on_spike,
-        sigmas=settings.spike_sigmas,
-    )
-
-
-def _meter(here: Run) -> Meter:
-    peak = matmul_peak(here.machine, torch.bfloat16 if here.bf16 else torch.float32)
-    return Meter(matmul_flops_per_token(here.state.model.config, here.settings.context), peak * here.machine.world)
 
 
 def _log(here: Run, meter: Meter) -> str:

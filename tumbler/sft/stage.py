@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,12 +16,12 @@ import torch
 from pydantic import Field
 
 from tumbler.artifact import Artifact, Outcome, Work, only
-from tumbler.device import Machine, matmul_peak, prepare, this_machine, torch_device
+from tumbler.device import Machine, prepare, this_machine, torch_device
 from tumbler.engine import Sampler
 from tumbler.errors import UserError
 from tumbler.identity import Identity
 from tumbler.log import read_metrics
-from tumbler.model import Transformer, load_model, matmul_flops_per_token, save_model
+from tumbler.model import Transformer, load_model, parameters, read_config, save_model
 from tumbler.sft.answers import first_questions, said
 from tumbler.sft.card import model_card
 from tumbler.sft.company import in_company
@@ -34,8 +35,9 @@ from tumbler.train.dials import TrainDials
 from tumbler.train.loader import Loader, PackedLoader
 from tumbler.train.loop import TrainPlan, train
 from tumbler.train.objective import Objective
-from tumbler.train.optimizers import LearningRates, make_optimizers
-from tumbler.train.progress import Meter, record, timed
+from tumbler.train.optimizers import make_optimizers
+from tumbler.train.parallel import any_rank, barrier, join, shard, whole
+from tumbler.train.progress import meter_of, record, timed
 from tumbler.train.state import TrainState
 from tumbler.train.stopping import stop_requested
 from tumbler.views import Curve, Samples
@@ -103,6 +105,7 @@ class Run:
 def run(settings: SftSettings, work: Work) -> Outcome:
     machine = this_machine()
     prepare(machine)
+    join(machine)
     base = only(work.inputs, "checkpoint", "sft")
     model = load_model(base.path)
     data = _open(settings, work, base, model.config.max_position_embeddings)
@@ -110,7 +113,7 @@ def run(settings: SftSettings, work: Work) -> Outcome:
     here = Run(settings, work, base.path, data, machine, bf16)
     state, plan = _begin(here, model)
     _train(here, state, plan)
-    return _finish(here, state.model, plan)
+    return _finish(here, whole(state.model), plan)
 
 
 def _open(settings: SftSettings, work: Work, base: Artifact, context: int) -> Data:
@@ -149,9 +152,11 @@ def _refuse_other_tokenizer(base: Path, tokens: Path) -> None:
 def _begin(here: Run, model: Transformer) -> tuple[TrainState, TrainPlan]:
     """The state to train from, fresh from the base model or the newest that was saved, and how long to train."""
     settings, context = here.settings, model.config.max_position_embeddings
-    model.to(torch_device(here.machine))
-    rates = LearningRates(settings.matrix_rate, settings.other_rate).scaled(settings.rate)
-    optimizers = make_optimizers(model, rates, settings.weight_decay, here.bf16)
+    if settings.rows % here.machine.world:
+        raise UserError(f"sft: rows = {settings.rows} cannot be shared by {here.machine.world} processes")
+    model = shard(model.to(torch_device(here.machine)), here.machine, here.bf16, settings.compile)
+    rates = settings.rates.scaled(settings.rate)
+    optimizers = make_optimizers(model, rates, settings.weight_decay, here.bf16, settings.optimizer)
     replayed = round(settings.rows * settings.replay) if here.data.replay else 0
     rows = settings.rows - replayed
     if rows == 0:
@@ -170,19 +175,23 @@ def _begin(here: Run, model: Transformer) -> tuple[TrainState, TrainPlan]:
     if resume(state, here.states):
         here.work.log.say(f"going on from step {state.step}")
     here.work.log.rewind(state.step)
-    return state, TrainPlan(steps, settings.warmup, settings.decay, settings.clip, settings.micro_rows)
+    return state, settings.plan(steps, settings.rows, here.machine.world)
 
 
 def _train(here: Run, state: TrainState, plan: TrainPlan) -> None:
     """The loop: train, log, save, stop."""
     log, objective = here.work.log, Objective(state.model, here.machine, here.bf16, here.settings.compile)
-    meter = _meter(here, state.model)
+    config = state.model.config
+    meter = meter_of(here.machine, config, config.max_position_embeddings, here.bf16)
     told = time.monotonic()
     with stop_requested() as stop:
         for report, seconds in timed(train(state, objective, plan, here.machine)):
             meter.add(report, seconds)
-            step, last, stopping = report.step, report.step == plan.steps, stop()
+            step, last = report.step, report.step == plan.steps
+            stopping = any_rank(stop(), here.machine)
             save = step % here.settings.save_every == 0 or last or stopping
+            if report.skipped:
+                log.say(f"step {step} left out: {report.skipped}")
             if step % LOG_EVERY == 0 or save:
                 now = meter.read()
                 record(log, now, f"begin anew with a lower rate ({here.settings.rate:g}) or more warmup")
@@ -196,13 +205,16 @@ def _train(here: Run, state: TrainState, plan: TrainPlan) -> None:
                 raise KeyboardInterrupt
 
 
-def _meter(here: Run, model: Transformer) -> Meter:
-    peak = matmul_peak(here.machine, torch.bfloat16 if here.bf16 else torch.float32)
-    return Meter(matmul_flops_per_token(model.config, model.config.max_position_embeddings), peak)
-
-
 def _finish(here: Run, model: Transformer, plan: TrainPlan) -> Outcome:
     """The Hugging Face folder, its card, its pictures."""
+    facts = _facts(here, plan)
+    if here.machine.rank == 0:
+        _write(here, model, facts)
+    barrier()
+    return Outcome("checkpoint", facts)
+
+
+def _write(here: Run, model: Transformer, facts: Mapping[str, int]) -> None:
     path, data = here.work.path, here.data
     save_model(model, path, torch.float32, here.settings.temperature)
     data.tokenizer.save(path, model.config.max_position_embeddings)
@@ -210,17 +222,20 @@ def _finish(here: Run, model: Transformer, plan: TrainPlan) -> Outcome:
     points = tuple((float(line["step"]), float(line["loss"])) for line in lines if "loss" in line)
     here.work.view("loss", Curve("Fine-tuning", "step", "loss (nats a target)", (("train", points),)))
     here.work.view("answers", _before_and_after(here, model))
-    facts = {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    with here.work.file("README.md") as card:
+        card.write_text(model_card(here.settings.identity, facts, here.work.licences), encoding="utf-8")
+
+
+def _facts(here: Run, plan: TrainPlan) -> dict[str, int]:
+    data = here.data
+    return {
+        "parameters": parameters(read_config(here.base)),
         "conversations": len(data.conversations.kept),
         "identity_conversations": len(data.identity.kept),
         "too_long": data.conversations.too_long + data.identity.too_long,
         "supervised_tokens": sum(item.supervised for item in (*data.conversations.kept, *data.identity.kept)),
         "steps": plan.steps,
     }
-    with here.work.file("README.md") as card:
-        card.write_text(model_card(here.settings.identity, facts, here.work.licences), encoding="utf-8")
-    return Outcome("checkpoint", facts)
 
 
 def _before_and_after(here: Run, model: Transformer) -> Samples:

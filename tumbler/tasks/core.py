@@ -137,7 +137,7 @@ def _passages(
 ) -> list[Passage]:
     shots = [task.examples[order[other]] for other in _shots(place, len(order), task.spec.shots, seed)]
     texts = prompts(task.spec, task.examples[order[place]], shots)
-    rows = [[tokenizer.bos, *ids] for ids in tokenizer.encode_batch(texts)]
+    rows = [[*tokenizer.begin, *ids] for ids in tokenizer.encode_batch(texts)]
     return [cropped(passage, context) for passage in passages(task.spec.kind, rows)]
 
 

@@ -16,7 +16,7 @@ def masked_ids(tokenizer: Tokenizer, text: str) -> list[int]:
     if MASK not in tokenizer.special:
         raise UserError(f"the tokenizer has no {MASK} token: its model was not trained to fill masks")
     first, *rest = text.split(MASK)
-    ids = [tokenizer.bos, *tokenizer.encode(first.removesuffix(" ") if rest else first)]
+    ids = [*tokenizer.begin, *tokenizer.encode(first.removesuffix(" ") if rest else first)]
     for number, part in enumerate(rest, 1):
         after = part.removesuffix(" ") if number < len(rest) else part
         ids += [tokenizer.special[MASK], *tokenizer.encode(after)]

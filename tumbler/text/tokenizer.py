@@ -161,6 +161,11 @@ class Tokenizer:
         return self._role("bos")
 
     @property
+    def begin(self) -> list[int]:
+        """What stands before a document: the begin token, or nothing where the tokenizer has none."""
+        return [self.roles["bos"]] if "bos" in self.roles else []
+
+    @property
     def end(self) -> int:
         return self._role("end")
 

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from tumbler.recipe import Settings
+from tumbler.train.loop import TrainPlan
+from tumbler.train.optimizers import LearningRates
 from tumbler.train.schedule import Schedule
 
 
@@ -47,3 +49,21 @@ class TrainDials(Settings):
     """Matrix products in bfloat16; none: where the machine has it in hardware."""
     save_every: int = Field(default=100, gt=0)
     """Steps between two saves of all that is needed to go on."""
+
+    def plan(self, steps: int, rows: int, world: int) -> TrainPlan:
+        """For `steps` batches of `rows` rows, shared by `world` processes."""
+        return TrainPlan(
+            steps=steps,
+            warmup=self.warmup,
+            decay=self.decay,
+            clip=self.clip,
+            micro_rows=min(self.micro_rows, max(1, rows // world)),
+            floor=self.floor,
+            schedule=self.schedule,
+            on_spike=self.on_spike,
+            sigmas=self.spike_sigmas,
+        )
+
+    @property
+    def rates(self) -> LearningRates:
+        return LearningRates(self.matrix_rate, self.other_rate, self.embedding_rate)

@@ -26,15 +26,17 @@ class Masking:
     """Of the tokens that are chosen."""
     mask: int
     """The mask token's id."""
-    ordinary: int
-    """Ids below this are text; special tokens are never chosen, nor put in a token's place."""
+    vocab_size: int
+    special: tuple[int, ...]
+    """Ids that are no text: never chosen, nor put in a token's place."""
 
     def __call__(self, batch: Batch, random: np.random.Generator) -> Batch:
         """The batch with tokens hidden; the chosen ones are its targets, each at its own place."""
         ids = batch.ids.numpy()
-        chosen = (random.random(ids.shape) < self.share) & (ids < self.ordinary)
+        ordinary = np.setdiff1d(np.arange(self.vocab_size), self.special)
+        chosen = (random.random(ids.shape) < self.share) & ~np.isin(ids, self.special)
         fate = random.random(ids.shape)
-        others = random.integers(0, self.ordinary, ids.shape)
+        others = ordinary[random.integers(0, len(ordinary), ids.shape)]
         shown = np.where(fate < HIDDEN, self.mask, np.where(fate < HIDDEN + RANDOM, others, ids))
         return replace(
             batch,

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+import torch
+
+from tumbler.device import Machine, matmul_peak
 from tumbler.errors import Failure
 from tumbler.log import Log
+from tumbler.model import ModelConfig, matmul_flops_per_token
 from tumbler.train.loop import Report
 
 T = TypeVar("T")
@@ -79,6 +83,12 @@ class Meter:
             per_second,
             per_second * self.flops_per_token / self.peak,
         )
+
+
+def meter_of(machine: Machine, config: ModelConfig, context: int, bf16: bool) -> Meter:
+    """Against this machine's matmul peak in the dtype of the products, times the processes."""
+    peak = matmul_peak(machine, torch.bfloat16 if bf16 else torch.float32)
+    return Meter(matmul_flops_per_token(config, context), peak * machine.world)
 
 
 def record(log: Log, now: Progress, advice: str, **more: float) -> None:
