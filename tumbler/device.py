@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["cpu", "cuda", "mps"]
 PEAK_SIZE: Final[dict[Kind, int]] = {"cpu": 2048, "cuda": 8192, "mps": 4096}
-PEAK_TRIES: Final = 5
+PEAK_SECONDS: Final = 1.0
+"""So long the peak is looked for: a machine shared with others has slow moments."""
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_MAX: Final = -4
 """malloc.h's names for what mallopt sets."""
@@ -122,7 +123,7 @@ def autocast(machine: Machine, bf16: bool) -> AbstractContextManager[object]:
 
 
 def matmul_peak(machine: Machine, dtype: torch.dtype | None = None) -> float:
-    """FLOP/s of the best of a few large square products: what the machine can do, not its data sheet.
+    """FLOP/s of the best of many large square products: what the machine can do, not its data sheet.
 
     `dtype` None: bf16 where the machine has it, else fp32.
     """
@@ -131,8 +132,10 @@ def matmul_peak(machine: Machine, dtype: torch.dtype | None = None) -> float:
     dtype = dtype or (torch.bfloat16 if machine.bf16 else torch.float32)
     n = PEAK_SIZE[machine.kind]
     a, b = (torch.ones(n, n, dtype=dtype, device=machine.kind) for _ in range(2))
-    best = min(_seconds(machine, a, b) for _ in range(PEAK_TRIES))
-    return 2 * n**3 / best
+    tries, until = [_seconds(machine, a, b)], time.perf_counter() + PEAK_SECONDS
+    while time.perf_counter() < until:
+        tries.append(_seconds(machine, a, b))
+    return 2 * n**3 / min(tries)
 
 
 def _seconds(machine: Machine, a: torch.Tensor, b: torch.Tensor) -> float:

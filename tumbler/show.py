@@ -23,7 +23,15 @@ from tumbler.html.numbers import size
 from tumbler.recipe import Step
 from tumbler.views import Samples, View
 
-CLOSING = ("crawl/funnel", "corpus/funnel", "pretrain/loss", "eval/completions", "eval/answers", "eval/scores")
+CLOSING = (
+    "crawl/funnel",
+    "corpus/funnel",
+    "pretrain/loss",
+    "eval/completions",
+    "eval/masked",
+    "eval/answers",
+    "eval/scores",
+)
 """The views of the closing screen, as STEP'S STAGE/VIEW, in the order of the data."""
 PAGE = "report.html"
 """The page of an artifact that has one."""
@@ -105,12 +113,13 @@ def _costs(cost: Forecast, gpu: Accelerator, price: float, mfu: float) -> Render
 
 def duration(seconds: float) -> str:
     """`45 s`, `12 min 5 s`, `7 h 30 min`, `12.5 days`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    if seconds < 48 * 3600:
-        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
     return f"{seconds / 86400:,.1f} days"
 
 

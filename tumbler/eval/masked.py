@@ -54,8 +54,8 @@ def facts(questions: Iterable[Question]) -> list[Fact]:
     for item in once.values():
         shared, words = _shared(forms[item.relation]), _open(item)
         end = words[-1][-1] if words[-1][-1] in ".!" else ""
-        before = " ".join(words[:shared]).replace(SUBJECT, item.subject)
-        value = " ".join(words[shared:]).removesuffix(end).replace(SUBJECT, item.subject)
+        before = " ".join(words[:shared]).replace(SUBJECT, _named(item))
+        value = " ".join(words[shared:]).removesuffix(end).replace(SUBJECT, _named(item))
         if value:
             found.append(Fact(before, " " + value, end, item.relation, item.group))
     return found
@@ -104,4 +104,10 @@ def _shared(forms: Sequence[Sequence[str]]) -> int:
 
 def _open(question: Question) -> list[str]:
     """The words of the answer, the subject's left open."""
-    return question.answer.replace(question.subject, SUBJECT).split()
+    return question.answer.replace(_named(question), SUBJECT).split()
+
+
+def _named(question: Question) -> str:
+    """The subject as the answer names it: some have an article."""
+    article = f"the {question.subject}"
+    return article if article in question.answer else question.subject

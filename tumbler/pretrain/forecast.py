@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from tumbler.device import this_machine
+from tumbler.device import prepare, this_machine
 from tumbler.errors import UserError
 from tumbler.forecast import Planned
 from tumbler.model import ModelConfig, read_config
@@ -20,7 +20,9 @@ def forecast(settings: PretrainSettings, inputs: Sequence[Planned]) -> Planned:
     config = _planned_config(settings, inputs)
     many = budget(settings, config)
     looks = (many.steps // settings.eval_every + 2) * settings.eval_tokens
-    cost = forecast_training(config, settings, many.rows, many.steps, settings.context, looks, this_machine())
+    machine = this_machine()
+    prepare(machine)
+    cost = forecast_training(config, settings, many.rows, many.steps, settings.context, looks, machine)
     return Planned("checkpoint", config, cost)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from tumbler.device import this_machine
+from tumbler.device import prepare, this_machine
 from tumbler.errors import UserError
 from tumbler.forecast import Planned
 from tumbler.model import ModelConfig, read_config
@@ -24,5 +24,7 @@ def forecast(settings: SftSettings, inputs: Sequence[Planned]) -> Planned:
     if steps is None:
         return Planned("checkpoint", config)
     context = config.max_position_embeddings
-    cost = forecast_training(config, settings, settings.rows, steps, context, 0, this_machine())
+    machine = this_machine()
+    prepare(machine)
+    cost = forecast_training(config, settings, settings.rows, steps, context, 0, machine)
     return Planned("checkpoint", config, cost)

@@ -6,6 +6,7 @@ a large model only a few blocks are ever built.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +24,10 @@ from tumbler.train.objective import Objective
 from tumbler.train.optimizers import LearningRates, make_optimizers
 
 TRIES: Final = 3
+"""Of each, at least; as many as fit into TRIED_SECONDS."""
+TRIED_SECONDS: Final = 4.0
+TRIED_TOKENS: Final = 2048
+"""Of a trial, about: a larger micro-batch is tried with fewer rows, and takes as many times longer."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,16 @@ def forecast(
 ) -> Forecast:
     """`rows`, `context`: of a batch. `looked_at`: tokens of all looks at validation documents together."""
     bf16 = machine.bf16 if dials.bf16 is None else dials.bf16
-    micro_rows = min(dials.micro_rows, rows)
+    micro_rows = min(dials.micro_rows, rows, max(1, TRIED_TOKENS // context))
+    larger = min(dials.micro_rows, rows) / micro_rows
     period = config.global_every if config.local_attention else 1
     layers = config.num_hidden_layers
-    once, twice = (
-        _trial(replace(config, num_hidden_layers=count), dials, micro_rows, context, bf16, machine)
+    trials = [
+        _Trial(replace(config, num_hidden_layers=count), dials, micro_rows, context, bf16, machine)
         for count in (min(period, layers), min(2 * period, layers))
-    )
-    whole = once.further(replace(twice, first=once.first), (layers - period) / period)
+    ]
+    once, twice = _tried(trials)
+    whole = once.further(twice, (layers - period) / period)
     batches = rows / micro_rows
     tokens = rows * steps * context
     forward = looked_at / (micro_rows * context) * whole.batch / 3  # a forward pass is a third of a step's products
@@ -68,55 +75,78 @@ def forecast(
         steps=steps,
         tokens=tokens,
         flops=float(matmul_flops_per_token(config, context)) * tokens,
-        memory=2 * 4 * many + whole.optimizer + whole.activations,
+        memory=2 * 4 * many + whole.optimizer + round(larger * whole.activations),
         seconds=whole.first + steps * (batches * whole.batch + whole.step) + forward,
     )
 
 
-def _trial(config: ModelConfig, dials: TrainDials, rows: int, context: int, bf16: bool, machine: Machine) -> Trial:
-    torch.compiler.reset()
-    model = Transformer(config)
-    init_weights(model, 0)
-    model.to(torch_device(machine))
-    optimizers = make_optimizers(model, LearningRates(1e-3, 1e-3), 0.0, bf16, dials.optimizer)
-    objective = Objective(model, machine, bf16, dials.compile)
-    batch = _batch(config.vocab_size, rows, context, torch_device(machine))
-    kept: dict[int, int] = {}
+class _Trial:
+    """A model of a few layers that can be trained on one batch again and again."""
 
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
+    def __init__(
+        self, config: ModelConfig, dials: TrainDials, rows: int, context: int, bf16: bool, machine: Machine
+    ) -> None:
+        self.machine, self.model = machine, Transformer(config)
+        init_weights(self.model, 0)
+        self.model.to(torch_device(machine))
+        self.optimizers = make_optimizers(self.model, LearningRates(1e-3, 1e-3), 0.0, bf16, dials.optimizer)
+        self.objective = Objective(self.model, machine, bf16, dials.compile)
+        self.batch = _batch(config.vocab_size, rows, context, torch_device(machine))
+        self.kept: dict[int, int] = {}
+        """Address and bytes of what the forward pass keeps."""
+        self.first = self._seconds(self._learn)
+        self._seconds(self._move)
 
-    def learn() -> None:
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            loss = objective(batch)
+    def again(self) -> tuple[float, float]:
+        """Seconds of a micro-batch, and of the optimizers' step."""
+        return self._seconds(self._learn), self._seconds(self._move)
+
+    def activations(self) -> int:
+        weights = {parameter.untyped_storage().data_ptr() for parameter in self.model.parameters()}
+        return sum(size for place, size in self.kept.items() if place not in weights)
+
+    def optimizer_bytes(self) -> int:
+        states = (entry for optimizer in self.optimizers for entry in optimizer.state.values())
+        return sum(value.nbytes for state in states for value in state.values())
+
+    def _learn(self) -> None:
+        self.kept.clear()
+        with torch.autograd.graph.saved_tensors_hooks(self._keep, lambda tensor: tensor):
+            loss = self.objective(self.batch)
         torch.autograd.backward(loss)
 
-    def move() -> None:
-        for optimizer in optimizers:
+    def _keep(self, tensor: Tensor) -> Tensor:
+        self.kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    def _move(self) -> None:
+        for optimizer in self.optimizers:
             optimizer.step()
 
-    first = _seconds(learn, machine)
-    move()
-    again = [_seconds(learn, machine) for _ in range(TRIES)]
-    kept.clear()
-    learn()
-    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    state = (value for optimizer in optimizers for entry in optimizer.state.values() for value in entry.values())
-    return Trial(
-        first=first,
-        batch=sorted(again)[TRIES // 2],
-        step=sorted(_seconds(move, machine) for _ in range(TRIES))[TRIES // 2],
-        activations=sum(size for place, size in kept.items() if place not in weights),
-        optimizer=sum(value.nbytes for value in state),
-    )
+    def _seconds(self, work: Callable[[], None]) -> float:
+        begun = time.perf_counter()
+        work()
+        synchronize(self.machine)
+        return time.perf_counter() - begun
 
 
-def _seconds(work: Callable[[], None], machine: Machine) -> float:
-    begun = time.perf_counter()
-    work()
-    synchronize(machine)
-    return time.perf_counter() - begun
+def _tried(trials: list[_Trial]) -> list[Trial]:
+    """In turns, since a machine's speed drifts; medians."""
+    seconds: list[list[tuple[float, float]]] = [[] for _ in trials]
+    until = time.perf_counter() + TRIED_SECONDS
+    while len(seconds[0]) < TRIES or time.perf_counter() < until:
+        for trial, found in zip(trials, seconds, strict=True):
+            found.append(trial.again())
+    return [
+        Trial(
+            first=sum(each.first for each in trials),  # what is compiled is compiled once, by whichever comes first
+            batch=statistics.median(batch for batch, _ in found),
+            step=statistics.median(step for _, step in found),
+            activations=trial.activations(),
+            optimizer=trial.optimizer_bytes(),
+        )
+        for trial, found in zip(trials, seconds, strict=True)
+    ]
 
 
 def _batch(vocab_size: int, rows: int, context: int, device: torch.device) -> Batch:
