@@ -32,6 +32,7 @@ from tumbler.model import Transformer, init_weights, matmul_flops_per_token, par
 from tumbler.train import LearningRates, Objective, PackedLoader, TrainPlan, TrainState, make_optimizers, train
 
 WARM_STEPS = 3
+LOADED_BATCHES = 50
 PARTS = {
     "matrix products": ("aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm"),
     "fused by the compiler": ("## Call CompiledFxGraph",),
@@ -108,6 +109,7 @@ def _tumbler(options: argparse.Namespace) -> dict[str, Any]:
         with profile(activities=[ProfilerActivity.CPU]) as profiled:
             next(reports)
         found["parts"] = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
+        found["loader"] = _loaded(loader, options.rows * options.context)
     flops = matmul_flops_per_token(config, options.context)
     return found | {"flops_per_token": flops, "parameters": parameters(config), "machine": machine.name, "bf16": bf16}
 
@@ -144,6 +146,14 @@ def _nanochat(options: argparse.Namespace) -> dict[str, Any]:
     return found | {"flops_per_token": model.estimate_flops(), "parameters": many}
 
 
+def _loaded(loader: PackedLoader, tokens: int) -> float:
+    """Tokens a second that the loader alone gives."""
+    begun = time.perf_counter()
+    for _ in range(LOADED_BATCHES):
+        next(loader)
+    return LOADED_BATCHES * tokens / (time.perf_counter() - begun)
+
+
 def _timed(step: Callable[[], object], options: argparse.Namespace, machine: Machine, bf16: bool) -> dict[str, Any]:
     seconds = []
     for _ in range(WARM_STEPS + options.steps):
@@ -169,6 +179,7 @@ def _print(found: dict[str, Any]) -> None:
     for name in ("tokens_per_second", "best"):
         share = found[name] * found["flops_per_token"] / found["peak"]
         print(f"{name:<18} {found[name]:,.0f}, {share:.1%} of the peak")
+    print(f"loader             {found['loader']:,.0f}, {found['loader'] / found['tokens_per_second']:,.0f} times that")
     times: dict[str, float] = found["parts"]
     total = left = sum(times.values())
     for part, names in PARTS.items():

@@ -133,7 +133,10 @@ def _judges(shards: Shards, tokenizer: Tokenizer, context: int) -> list[_Judge]:
     every = [piece for document in documents for piece in document[1:].split(context)]
     begin = torch.tensor([tokenizer.bos])
     whole = [torch.cat((begin, piece)) for piece in every[:: max(1, len(every) // VAL_PIECES)]]
-    return [_Judge([document[: context + 1] for document in documents[:VAL_PIECES]], tokenizer), _Judge(whole, tokenizer)]
+    return [
+        _Judge([document[: context + 1] for document in documents[:VAL_PIECES]], tokenizer),
+        _Judge(whole, tokenizer),
+    ]
 
 
 def _tumbler(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards) -> Run:
