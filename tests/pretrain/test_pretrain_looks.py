@@ -103,6 +103,10 @@ def test_the_best_weights_are_kept_and_every_nth_stays(
     mine, theirs = load_model(tmp_path / "base"), load_model(tmp_path / "base" / "checkpoints" / f"step-{best:06d}")
     assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), theirs.parameters(), strict=True))
     assert not (tmp_path / "base" / "best").exists()
+    lines = read_metrics(tmp_path / "base" / "metrics.jsonl")
+    again = run(tmp_path / "base", [source], keep="best", keep_every=2, matrix_rate=2.0, other_rate=0.5, warmup=6)
+    assert again == outcome  # as after a kill before the manifest
+    assert read_metrics(tmp_path / "base" / "metrics.jsonl") == lines
 
 
 def test_a_masked_model_trains_through_the_same_stage_and_fills_its_prompt(

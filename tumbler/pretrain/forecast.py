@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from tumbler.device import prepare, this_machine
 from tumbler.errors import UserError
 from tumbler.forecast import Planned
-from tumbler.model import ModelConfig, read_config
+from tumbler.model import ModelConfig
 from tumbler.pretrain.dial import budget, model_config
 from tumbler.pretrain.settings import PretrainSettings
 from tumbler.text.tokenizer import Tokenizer
+from tumbler.train.forecast import configs_of
 from tumbler.train.forecast import forecast as forecast_training
 
 
@@ -28,11 +28,9 @@ def forecast(settings: PretrainSettings, inputs: Sequence[Planned]) -> Planned:
 
 def _planned_config(settings: PretrainSettings, inputs: Sequence[Planned]) -> ModelConfig:
     """The base checkpoint's, or a new model's: for that the tokens input knows the vocabulary."""
-    for item in inputs:
-        if item.kind == "checkpoint":
-            return cast(ModelConfig, item.output)
-        if item.path is not None and (item.path / "config.json").is_file():
-            return read_config(item.path)
+    bases = configs_of(inputs)
+    if bases:
+        return bases[0]
     vocabularies = [item.output for item in inputs if item.kind == "tokens"] or [
         Tokenizer.load(item.path / "tokenizer").vocab_size for item in inputs if item.path is not None
     ]

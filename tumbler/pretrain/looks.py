@@ -40,16 +40,21 @@ class Looks:
     log: Log
     tasks: Core | None
 
-    def validation(self, model: Transformer, step: int) -> Sums:
-        """Loss on the validation documents of all sources, into the metrics."""
+    def measured(self, model: Transformer) -> dict[str, Sums]:
+        """Loss on the validation documents, by source."""
         masking = None if model.config.causal else masking_of(self.data.tokenizer, self.settings.eval_mask_share)
-        total = Sums(0.0, 0, 0)
-        for source in self.data.sources:
-            rows, place = self.settings.micro_rows, (source.val, source.val_count, source.val_bytes)
-            found = validate(model, *place, rows, self.machine, self.bf16, masking)
-            total += found
-            if len(self.data.sources) > 1:
-                self.log.metrics(step, **{f"val_loss/{source.name}": found.loss})
+        rows, machine, bf16 = self.settings.micro_rows, self.machine, self.bf16
+        return {
+            source.name: validate(model, source.val, source.val_count, source.val_bytes, rows, machine, bf16, masking)
+            for source in self.data.sources
+        }
+
+    def validation(self, model: Transformer, step: int) -> Sums:
+        """`measured` of all sources together, into the metrics; where there are several, of each too."""
+        found = self.measured(model)
+        total = sum(found.values(), Sums(0.0, 0, 0))
+        if len(found) > 1:
+            self.log.metrics(step, **{f"val_loss/{name}": sums.loss for name, sums in found.items()})
         bits = {"val_bpb": total.bits_per_byte} if model.config.causal else {}
         self.log.metrics(step, val_loss=total.loss, **bits)
         said = f"validation loss {total.loss:.3f}"

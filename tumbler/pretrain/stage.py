@@ -40,8 +40,8 @@ LOG_EVERY: Final = 10
 """Steps between two lines of metrics.jsonl; their losses are averaged."""
 SAY_EVERY: Final = 10.0
 """Seconds between two lines on the console."""
-BEST: Final = "best"
-"""The folder of the weights of the best look."""
+BEST: Final = "resume/best"
+"""The folder of the weights of the best look; it stays, since a kill may come at any moment before the manifest."""
 
 
 @dataclass(frozen=True)
@@ -219,14 +219,14 @@ def _finish(here: Run) -> Outcome:
         _write_model(here, model, here.work.path)
         with here.work.file("README.md") as file:
             file.write_text(model_card(model.config, facts, here.work.licences), encoding="utf-8")
-        here.work.remove(BEST)
     barrier()
     return Outcome("checkpoint", facts)
 
 
 def _facts(here: Run, model: Transformer) -> dict[str, Any]:
-    found, many = here.looks.validation(model.to(torch_device(here.machine)), here.state.step), here.budget
-    bits = {"val_bpb": round(found.bits_per_byte, 6)} if model.config.causal else {}
+    found, many = here.looks.measured(model.to(torch_device(here.machine))), here.budget
+    total = sum(found.values(), Sums(0.0, 0, 0))
+    bits = {"val_bpb": round(total.bits_per_byte, 6)} if model.config.causal else {}
     best = {"best_step": here.state.best_step} if here.settings.keep == "best" else {}
     skipped = {"skipped_steps": here.state.spikes.skipped} if here.settings.on_spike == "skip" else {}
     return {
@@ -234,8 +234,8 @@ def _facts(here: Run, model: Transformer) -> dict[str, Any]:
         "steps": many.steps,
         "tokens": many.tokens,
         "unique_tokens": here.data.train_tokens,
-        "val_tokens": found.targets,
-        "val_loss": round(found.loss, 6),
+        "val_tokens": total.targets,
+        "val_loss": round(total.loss, 6),
         **bits,
         **best,
         **skipped,

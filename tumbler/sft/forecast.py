@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from tumbler.device import prepare, this_machine
 from tumbler.errors import UserError
 from tumbler.forecast import Planned
-from tumbler.model import ModelConfig, read_config
 from tumbler.sft.stage import SftSettings
+from tumbler.train.forecast import configs_of
 from tumbler.train.forecast import forecast as forecast_training
 
 
 def forecast(settings: SftSettings, inputs: Sequence[Planned]) -> Planned:
     """Where the conversations decide how many steps there are, only the model is known."""
-    configs = [cast(ModelConfig, item.output) for item in inputs if item.kind == "checkpoint"] + [
-        read_config(item.path) for item in inputs if item.path is not None and (item.path / "config.json").is_file()
-    ]
+    configs = configs_of(inputs)
     if len(configs) != 1:
         raise UserError(f"sft: needs exactly one checkpoint among its inputs, has {len(configs)}")
     config, steps = configs[0], settings.steps

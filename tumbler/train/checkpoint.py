@@ -26,6 +26,7 @@ from torch.distributed.checkpoint.state_dict_saver import save
 from torch.optim import Optimizer
 
 from tumbler.artifact import replacing
+from tumbler.device import rank
 from tumbler.errors import UserError
 from tumbler.train.parallel import barrier
 from tumbler.train.state import TrainState
@@ -44,9 +45,9 @@ def save_state(state: TrainState, folder: Path) -> Path:
         _write(_tensors(state), temporary)
         values = {name: getattr(state, name) for name in PLAIN}
         values |= {"loader": state.loader.state(), "spikes": state.spikes.state()}
-        if _rank() == 0:
+        if rank() == 0:
             (temporary / VALUES).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    if _rank() == 0:
+    if rank() == 0:
         for item in older:
             if item != path:
                 shutil.rmtree(item)
@@ -106,7 +107,9 @@ def _places(state: TrainState, shapes: Mapping[str, torch.Size], path: Path) -> 
         for name, parameter in _named(state.model, optimizer):
             for key in [key for key in shapes if key.startswith(f"optimizer.{number}.{name}/")]:
                 like = shapes[key] == parameter.shape
-                tensors[key] = torch.empty_like(parameter) if like else torch.empty(shapes[key])
+                tensors[key] = (
+                    torch.empty_like(parameter) if like else torch.empty(shapes[key], device=parameter.device)
+                )
     return tensors
 
 
@@ -129,7 +132,7 @@ def _write(tensors: dict[str, Tensor], folder: Path) -> None:
 @contextmanager
 def _together(path: Path) -> Iterator[Path]:
     """`replacing` of a folder that all ranks write to: rank 0 makes it and renames it when all are done."""
-    if _rank() == 0:
+    if rank() == 0:
         with replacing(path) as temporary:
             temporary.mkdir()
             yield _from_first(temporary)
@@ -146,10 +149,6 @@ def _from_first(path: Path | None) -> Path:
     if dist.is_initialized():
         dist.broadcast_object_list(values)
     return Path(values[0])
-
-
-def _rank() -> int:
-    return dist.get_rank() if dist.is_initialized() else 0
 
 
 @contextmanager

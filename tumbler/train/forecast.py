@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import Tensor
 
 from tumbler.device import Machine, synchronize, torch_device
-from tumbler.forecast import Forecast
-from tumbler.model import ModelConfig, Transformer, init_weights, matmul_flops_per_token, parameters
+from tumbler.forecast import Forecast, Planned
+from tumbler.model import ModelConfig, Transformer, init_weights, matmul_flops_per_token, parameters, read_config
 from tumbler.train.batch import Batch
 from tumbler.train.dials import TrainDials
 from tumbler.train.objective import Objective
@@ -78,6 +78,13 @@ def forecast(
         memory=2 * 4 * many + whole.optimizer + round(larger * whole.activations),
         seconds=whole.first + steps * (batches * whole.batch + whole.step) + forward,
     )
+
+
+def configs_of(inputs: Sequence[Planned]) -> list[ModelConfig]:
+    """Of the checkpoints among a step's inputs, planned or there already."""
+    planned = [cast(ModelConfig, item.output) for item in inputs if item.kind == "checkpoint"]
+    folders = [item.path for item in inputs if item.path is not None and (item.path / "config.json").is_file()]
+    return planned + [read_config(folder) for folder in folders]
 
 
 class _Trial:
