@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tumbler.artifact import Artifact
 from tumbler.errors import UserError
 from tumbler.text.shards import Shards
-from tumbler.text.tokenizer import Tokenizer
+from tumbler.text.tokenizer import Tokenizer, same_tokenizer
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ def _source(item: Artifact, name: str, weight: float | None, eval_tokens: int) -
 
 
 def _refuse_other_tokenizers(folders: Sequence[Path], bases: Sequence[Artifact]) -> None:
-    """All ids must mean the same; a base checkpoint carries its tokenizer.json at its root."""
-    files = [folder / "tokenizer.json" for folder in (*folders, *(item.path for item in bases))]
-    for file in files[1:]:
-        if not file.is_file() or file.read_bytes() != files[0].read_bytes():
+    """All ids must mean the same; a base checkpoint carries its tokenizer at its root."""
+    first = folders[0]
+    for other in (*folders[1:], *(item.path for item in bases)):
+        if not same_tokenizer(first, other):
             raise UserError(
-                f"pretrain: {files[0].parent} and {file.parent} hold different tokenizers, so ids of one mean other "
+                f"pretrain: {first} and {other} hold different tokenizers, so ids of one mean other "
                 "text in the other; make the tokens with the same one (tokens.tokenizer)"
             )

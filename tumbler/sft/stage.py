@@ -29,7 +29,7 @@ from tumbler.sft.conversations import Examples, Source, find_files, read_all, to
 from tumbler.sft.loader import ConversationLoader, Mixture, ReplayingLoader
 from tumbler.tasks.identity import training_conversations
 from tumbler.text.shards import Shards
-from tumbler.text.tokenizer import Tokenizer
+from tumbler.text.tokenizer import Tokenizer, same_tokenizer
 from tumbler.train.checkpoint import resume, save_state
 from tumbler.train.dials import TrainDials
 from tumbler.train.loader import Loader, PackedLoader
@@ -141,8 +141,7 @@ def _open(settings: SftSettings, work: Work, base: Artifact, context: int) -> Da
 
 
 def _refuse_other_tokenizer(base: Path, tokens: Path) -> None:
-    one, other = ((folder / "tokenizer.json").read_bytes() for folder in (base, tokens))
-    if one != other:
+    if not same_tokenizer(base, tokens):
         raise UserError(
             f"sft: {base} and {tokens} hold different tokenizers, so the text to replay would be gibberish to the "
             "model; give the tokens artifact it was pretrained on, or set replay = 0"

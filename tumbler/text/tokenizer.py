@@ -191,6 +191,11 @@ class Tokenizer:
         return self.roles[role]
 
 
+def same_tokenizer(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same tokenizer, so that ids of one mean the same text in the other."""
+    return _file_in(one).read_bytes() == _file_in(other).read_bytes()
+
+
 def _file_in(folder: Path) -> Path:
     ranks = sorted(folder.glob("*.tiktoken"))
     found = [file for file in (folder / JSON, folder / MODEL) if file.is_file()] + (ranks if len(ranks) == 1 else [])
