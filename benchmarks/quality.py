@@ -6,10 +6,11 @@
 DIR is a checkout of https://github.com/karpathy/nanochat; the tokens are an artifact of tumbler's. Each side runs in
 a process of its own, in turns, and appends a line to --out; finished runs are not run again. nanochat keeps its loader
 (rows begin with a document's begin and are filled by best fit), its optimizer, rates, schedules and the rules by which
-its scripts/base_train.py scales them to the batch and the number of steps. How many steps the minutes allow is measured
-first; compiling and the looks at the validation documents are not counted. Both are judged alike, twice: on the first
---context tokens of validation documents (the only part of them that nanochat's loader would train on), and on pieces
-of all of their text.
+its scripts/base_train.py scales them to the batch and the number of steps. How many steps the minutes allow comes from
+--rate (tokens a second of nanochat and of tumbler, as benchmarks/pretrain.py gives them on a quiet machine; then other
+work beside a run changes nothing), or is measured first; compiling and the looks at the validation documents are not
+counted. Both are judged alike, twice: on the first --context tokens of validation documents (the only part of them that
+nanochat's loader would train on), and on pieces of all of their text.
 """
 
 from __future__ import annotations
@@ -85,28 +86,33 @@ def _run(options: argparse.Namespace) -> None:
     tokenizer, train_shards = Tokenizer.load(options.tokens / "tokenizer"), Shards.open(options.tokens / "train")
     judges = _judges(Shards.open(options.tokens / "val"), tokenizer, options.context)
     made = (_tumbler if options.side == "tumbler" else _nanochat)(options, tokenizer, train_shards)
-    made.restart()
-    begun = 0.0
-    for number in range(2 + TIMED_STEPS):
-        begun = time.perf_counter() if number == 2 else begun
-        made.step(number, 10_000)
-    each = (time.perf_counter() - begun) / TIMED_STEPS
+    each = _seconds_a_step(made, options)
     steps = max(1, round(options.minutes * 60 / each))
     made.restart()
-    curve, spent = [], 0.0
+    curve = []
     for number in range(steps):
-        begun = time.perf_counter()
         made.step(number, steps)
-        spent += time.perf_counter() - begun
         if (number + 1) % max(1, steps // LOOKS) == 0 or number + 1 == steps:
+            spent = (number + 1) * each
             bits = [round(judge(made.losses), 5) for judge in judges]
             curve.append((round(spent, 1), number + 1, *bits))
             where = f"{options.side} d{options.depth} seed {options.one}: {spent:.0f} s, step {number + 1}/{steps}"
             print(f"{where}, bits a byte of beginnings {bits[0]:.4f}, of all text {bits[1]:.4f}", flush=True)
     line = {"side": options.side, "depth": options.depth, "seed": options.one, "trial": options.trial}
-    line |= {"tokens": steps * options.rows * options.context, "seconds": round(spent), "curve": curve}
+    line |= {"tokens": steps * options.rows * options.context, "seconds": round(steps * each), "curve": curve}
     with options.out.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def _seconds_a_step(made: Run, options: argparse.Namespace) -> float:
+    if options.rate:
+        return float(options.rows * options.context / options.rate[options.side == "tumbler"])
+    made.restart()
+    begun = 0.0
+    for number in range(2 + TIMED_STEPS):
+        begun = time.perf_counter() if number == 2 else begun
+        made.step(number, 10_000)
+    return (time.perf_counter() - begun) / TIMED_STEPS
 
 
 class _Judge:
@@ -294,6 +300,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--plot", action="store_true", help="draw --out")
     parser.add_argument("--seed", type=int, nargs="+", default=[0])
     parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--rate", type=float, nargs=2, metavar=("NANOCHAT", "TUMBLER"), help="tokens a second of each")
     parser.add_argument("--trial", default="", help="a name for other rates, kept in the line")
     for name, default in (("depth", 4), ("context", 512), ("rows", 16), ("micro-rows", 8), ("peer-rows", 16)):
         parser.add_argument(f"--{name}", type=int, default=default)

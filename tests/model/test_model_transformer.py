@@ -14,31 +14,31 @@ from torch import Tensor
 from tumbler.engine import Request, Sampler, Sampling
 from tumbler.errors import UserError
 from tumbler.model import FamilyName, Transformer, init_weights, sizes
-from tumbler.model.attention import attention, attention_mask, grouped_attention, reference_attention
+from tumbler.model.attention import BLOCK, attention, attention_mask, reference_attention
 
 
 @settings(max_examples=20, deadline=None)
 @given(
     kv_heads=st.sampled_from([1, 2, 4]),
-    T=st.integers(1, 20),
+    T=st.integers(1, 20) | st.sampled_from([BLOCK, 2 * BLOCK + 5]),
     causal=st.booleans(),
     window=st.none() | st.integers(0, 9),
 )
-def test_the_fast_attention_equals_the_plain_one(kv_heads: int, T: int, causal: bool, window: int | None) -> None:  # noqa: N803
+def test_the_fast_attention_and_its_gradients_equal_the_plain_ones(
+    kv_heads: int,
+    T: int,  # noqa: N803
+    causal: bool,
+    window: int | None,
+) -> None:
     random = torch.Generator().manual_seed(T)
-    q = torch.randn(3, 4, T, 8, generator=random)
-    k, v = (torch.randn(3, kv_heads, T, 8, generator=random) for _ in range(2))
+    q, upstream = (torch.randn(3, 4, T, 8, generator=random, requires_grad=True) for _ in range(2))
+    k, v = (torch.randn(3, kv_heads, T, 8, generator=random, requires_grad=True) for _ in range(2))
     documents = torch.randint(0, 2, (3, T), generator=random).cumsum(1)
     mask = attention_mask(documents, T, q.device, causal, window)
-    torch.testing.assert_close(grouped_attention(q, k, v, mask), reference_attention(q, k, v, mask))
-
-
-def test_attention_by_blocks_of_queries_equals_the_plain_one() -> None:
-    random = torch.Generator().manual_seed(0)
-    q = torch.randn(2, 4, 300, 8, generator=random)  # two whole blocks and a part of one
-    k, v = (torch.randn(2, 2, 300, 8, generator=random) for _ in range(2))
-    mask = attention_mask((torch.rand(2, 300, generator=random) < 0.02).long().cumsum(1), 300, q.device)
-    torch.testing.assert_close(attention(q, k, v, mask, causal=True), reference_attention(q, k, v, mask))
+    fast, plain = attention(q, k, v, mask, causal), reference_attention(q, k, v, mask)
+    torch.testing.assert_close(fast, plain)
+    gradients = [torch.autograd.grad(out, (q, k, v), upstream.detach()) for out in (fast, plain)]
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
 
 
 def test_a_mask_lets_a_place_see_its_document_within_the_window() -> None:

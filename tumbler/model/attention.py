@@ -6,7 +6,7 @@ Shapes: B batch, T queries, S keys, H heads, H_kv key-value heads, G = H / H_kv 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -53,29 +53,73 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, causal: bool) -> Te
     `causal`: S == T, and the mask is False for all keys that come after a query.
     """
     if q.device.type == "cpu":
-        return causal_attention(q, k, v, mask) if causal else grouped_attention(q, k, v, mask)
+        mixed: Tensor = GroupedAttention.apply(q, k, v, mask, causal)  # type: ignore[no-untyped-call]
+        return mixed
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=q.shape[1] != k.shape[1])
 
 
-def causal_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    """grouped_attention by blocks of queries, each with the keys up to its end: of T = 2 blocks, 3/4 of the work."""
-    starts = range(0, q.shape[2], BLOCK)
-    ends = [min(start + BLOCK, q.shape[2]) for start in starts]
-    parts = [
-        grouped_attention(q[:, :, start:end], k[:, :, :end], v[:, :, :end], mask[..., start:end, :end])
-        for start, end in zip(starts, ends, strict=True)
-    ]
-    return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
+class GroupedAttention(torch.autograd.Function):
+    """`attention` by batched products, for a CPU, where SDPA's masked kernel is slow in bf16 (benchmarks/pretrain.py).
 
-
-def grouped_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    """Two batched products around a softmax; the G queries of a key-value head stand below one another.
-
-    On a CPU this is faster than SDPA, whose masked kernel is slow in bf16 (see benchmarks/pretrain.py).
+    The G queries of a key-value head stand below one another. Causal: by blocks of queries, each with the keys up to
+    its end (of T = 2 blocks, 3/4 of the work). With e = exp(scores - max), l = sum(e), o = e v / l, what is kept for
+    the gradient is e in the inputs' dtype; given the gradient g of o, by FlashAttention's identity (arXiv 2205.14135,
+    appendix B.2), that of the scores is e (g v^T / l - sum(g o) / l): one pass over S numbers a query, both ways.
     """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, causal: bool) -> Tensor:
+        q = _grouped(q, k)
+        blocks, parts, kept = _blocks(q.shape[3], k.shape[2], causal), [], []
+        for start, end, keys in blocks:
+            scores = _product(q[:, :, :, start:end], k[:, :, :keys].mT)
+            e = _exponentials(scores, mask[:, :, None, start:end, :keys], q.shape[-1])
+            share = 1 / e.float().sum(-1, keepdim=True)
+            parts.append((_product(e, v[:, :, :keys]) * share).to(q.dtype))
+            kept += [e, share]
+        out = torch.cat(parts, dim=3) if len(parts) > 1 else parts[0]
+        ctx.causal = causal
+        ctx.save_for_backward(q, k, v, out, *kept)
+        return out.flatten(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v, out, *kept = ctx.saved_tensors
+        g = grads[0].view_as(out)
+        pull = (g.float() * out.float()).sum(-1, keepdim=True)
+        by_q, by_k, by_v = [], torch.zeros_like(k), torch.zeros_like(v)
+        for (start, end, keys), e, share in zip(
+            _blocks(q.shape[3], k.shape[2], ctx.causal), kept[::2], kept[1::2], strict=True
+        ):
+            at = slice(start, end)
+            scaled = (g[:, :, :, at] * share).to(v.dtype)
+            by_e = _product(scaled, v[:, :, :keys].mT)
+            by_scores = (e.float() * (by_e.float() - pull[:, :, :, at] * share) * q.shape[-1] ** -0.5).to(q.dtype)
+            by_v[:, :, :keys] += e.flatten(2, 3).mT @ scaled.flatten(2, 3)
+            by_k[:, :, :keys] += by_scores.flatten(2, 3).mT @ q[:, :, :, at].flatten(2, 3)
+            by_q.append(_product(by_scores, k[:, :, :keys]))
+        return torch.cat(by_q, dim=3).flatten(1, 2), by_k, by_v, None, None
+
+
+def _grouped(q: Tensor, k: Tensor) -> Tensor:
+    """(B, H, T, head_dim) -> (B, H_kv, G, T, head_dim)"""
     B, H, T, d = q.shape
-    H_kv, S = k.shape[1], k.shape[2]
-    scores = (q.reshape(B, H_kv, (H // H_kv) * T, d) @ k.mT).view(B, H_kv, H // H_kv, T, S)
-    scores = (scores.float() * d**-0.5).masked_fill(~mask[:, :, None], -torch.inf)
-    weights = scores.softmax(-1).to(v.dtype).view(B, H_kv, (H // H_kv) * T, S)
-    return torch.matmul(weights, v).view(B, H, T, d)
+    return q.reshape(B, k.shape[1], H // k.shape[1], T, d)
+
+
+def _blocks(T: int, S: int, causal: bool) -> list[tuple[int, int, int]]:
+    """(first query, end of the queries, end of the keys) of each block."""
+    if not causal:
+        return [(0, T, S)]
+    return [(start, min(start + BLOCK, T), min(start + BLOCK, T)) for start in range(0, T, BLOCK)]
+
+
+def _product(rows: Tensor, columns: Tensor) -> Tensor:
+    """(B, H_kv, G, T, n) times (B, H_kv, n, m) -> (B, H_kv, G, T, m)"""
+    return torch.matmul(rows.flatten(2, 3), columns).view(*rows.shape[:4], columns.shape[-1])
+
+
+def _exponentials(scores: Tensor, mask: Tensor, head_dim: int) -> Tensor:
+    """exp(scores / sqrt(head_dim) - max), 0 where not `mask`, in the scores' dtype."""
+    scaled = (scores.float() / math.sqrt(head_dim)).masked_fill(~mask, -torch.inf)
+    return (scaled - scaled.amax(-1, keepdim=True)).exp().to(scores.dtype)
