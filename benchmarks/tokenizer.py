@@ -3,10 +3,10 @@
     python benchmarks/tokenizer.py                     # texts of the installed packages
     python benchmarks/tokenizer.py --text pages/*.parquet --vocab 32768 100000
 
-Each measurement is a process of its own, on one thread. All libraries train and encode with Llama 3's split; encoding
-is by the tokenizer that tumbler trained (rustbpe's by its own, of a tenth of the texts), once over texts that the
-library has not seen; the slow ones encode a tenth. `stage` is tumbler's encoding of a Parquet file into shards, reading
-and writing included. rustbpe, gigatoken and tiktoken are left out where missing.
+Each measurement is a process of its own, on one core (where the system can hold it there). All libraries train and
+encode with Llama 3's split; encoding is by the tokenizer that tumbler trained (rustbpe's by its own, of a tenth of the
+texts), once over texts that the library has not seen; the slow ones encode a tenth. `stage` is tumbler's encoding of a
+Parquet file into shards, reading and writing included. rustbpe, gigatoken and tiktoken are left out where missing.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ def _child(what: str, library: str, folder: Path, vocabulary: int) -> list[float
 
 def _measure(what: str, library: str, folder: str, vocabulary: str) -> tuple[float, float, float, float]:
     """(seconds of CPU, seconds, peak memory in MB, what the work returns)"""
+    if hasattr(os, "sched_setaffinity"):  # fastokens starts a second thread, whatever it is told
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     path = Path(folder)
     work = _training(library, path, int(vocabulary)) if what == "train" else _encoding(library, path)
     used = resource.getrusage(resource.RUSAGE_SELF)

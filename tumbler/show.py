@@ -153,21 +153,25 @@ def ways_on(artifacts: Sequence[Artifact], program: str) -> Iterator[Text]:
         size = sum(entry["bytes"] for entry in item.manifest["files"].values())
         path = clean(str(item.path)).ljust(width)
         yield Text.assemble("  ", (path, "bold"), f"  {item.kind:<10}  {size / 1e6:6.1f} MB")
-    for command in commands({str(item.manifest.get("stage")): item.path for item in artifacts}, program):
+    for command in commands({str(item.manifest.get("stage")): item for item in artifacts}, program):
         yield Text.assemble(("  $ ", "dim"), clean(command))
 
 
-def commands(by_stage: Mapping[str, Path], program: str) -> Iterator[str]:
-    """What can be done with these artifacts, given as stage -> folder."""
+def commands(by_stage: Mapping[str, Artifact], program: str) -> Iterator[str]:
+    """What can be done with these artifacts, given by their stage."""
+    path = {stage: item.path for stage, item in by_stage.items()}
     for stage in ("corpus", "eval"):
-        if stage in by_stage:
-            yield f"xdg-open {by_stage[stage] / PAGE}"
-    if "sft" in by_stage:
-        yield f"{program} chat {by_stage['sft']}"
-    if "pretrain" in by_stage:
-        yield f'{program} generate {by_stage["pretrain"]} "The capital of France is"'
-        last = by_stage.get("sft", by_stage["pretrain"])
-        yield f"{program} serve {last} --port 8000"
+        if stage in path:
+            yield f"xdg-open {path[stage] / PAGE}"
+    if "sft" in path:
+        yield f"{program} chat {path['sft']}"
+    if "pretrain" in path:
+        last = path.get("sft", path["pretrain"])
+        if by_stage["pretrain"].facts.get("objective") == "masked tokens":
+            yield f'{program} fill-mask {last} "The capital of France is <|mask|>."'
+        else:
+            yield f'{program} generate {path["pretrain"]} "The capital of France is"'
+            yield f"{program} serve {last} --port 8000"
         yield f"{program} explain {last}"
 
 

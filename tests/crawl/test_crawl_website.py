@@ -152,7 +152,7 @@ def prepared(site: Site) -> Site:
 
 
 def settings(*sites: Site, **more: object) -> dict[str, object]:
-    quick = {"delay": 0.002, "timeout": 0.8, "tries": 2, "max_queries": 5}
+    quick = {"delay": 0.002, "timeout": 4.0, "tries": 2, "max_queries": 5}
     return {"start": [f"{site.url}/" for site in sites], "contact": "me@example.org", **quick, **more}
 
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from pretrain_tokens import TEXTS, tokens
 
 from tumbler.artifact import Artifact, Outcome, Work, begin, finish
-from tumbler.device import this_machine
 from tumbler.errors import UserError
 from tumbler.executor import Executor
 from tumbler.log import Log, read_metrics
 from tumbler.model import load_model
 from tumbler.pretrain import stage
 from tumbler.pretrain.settings import PretrainSettings
-from tumbler.text.shards import TokenDocument, write_shard
 from tumbler.text.tokenizer import Tokenizer
-from tumbler.train import progress
 from tumbler.views import Curve, read_views
 
 SETTINGS = PretrainSettings(
@@ -35,33 +32,11 @@ SETTINGS = PretrainSettings(
     sample_tokens=4,
     prompts=("The sea",),
 )
-TEXTS = [
-    f"Document {number} tells of the sea, the ships and the {'long ' * (number % 7)}way home. " for number in range(60)
-]
-
-
-@pytest.fixture(autouse=True)
-def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "this_machine", lambda: replace(this_machine(), threads=1))
-    monkeypatch.setattr(progress, "matmul_peak", lambda machine, dtype: 1e12)
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     return Tokenizer.train(TEXTS, 380)
-
-
-def tokens(folder: Path, tokenizer: Tokenizer, texts: list[str]) -> Artifact:
-    work = begin(folder, folder.name, "tokens", SETTINGS, (), Executor(1), Log("tokens"))
-    tokenizer.save(folder / "tokenizer")
-    for split, chosen in (("train", texts[:-10]), ("val", texts[-10:])):
-        (folder / split).mkdir()
-        documents = [
-            TokenDocument(tokenizer.document(tokenizer.encode_arrays([text])[0]), f"{split}{n}", "", n, len(text))
-            for n, text in enumerate(chosen)
-        ]
-        write_shard(folder / split / "00000.bin", folder / split / "00000.parquet", documents, tokenizer.vocab_size)
-    return finish(work, Outcome("tokens", {}), 0.0)
 
 
 def run(folder: Path, inputs: list[Artifact], **changes: object) -> Outcome:
@@ -72,7 +47,7 @@ def run(folder: Path, inputs: list[Artifact], **changes: object) -> Outcome:
 
 
 def test_the_watched_token_becomes_likelier_and_has_a_view(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    source = tokens(tmp_path / "tokens", tokenizer, TEXTS)
+    source = tokens(tmp_path / "tokens", tokenizer)
     run(tmp_path / "base", [source], steps=30, watch=("Document 3 tells of", " the"))
     seen = [float(line["watched"]) for line in read_metrics(tmp_path / "base" / "metrics.jsonl") if "watched" in line]
     assert seen[-1] > 2 * seen[0]
@@ -86,9 +61,9 @@ def test_the_watched_token_becomes_likelier_and_has_a_view(tmp_path: Path, token
 def test_the_best_weights_are_kept_and_every_nth_stays(
     tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = tokens(tmp_path / "tokens", tokenizer, TEXTS)
+    source = tokens(tmp_path / "tokens", tokenizer)
     # A rate so high that the last look is worse than an earlier one.
-    outcome = run(tmp_path / "base", [source], keep="best", keep_every=2, matrix_rate=2.0, other_rate=0.5, warmup=6)
+    outcome = run(tmp_path / "base", [source], keep="best", keep_every=2, matrix_rate=2.0, other_rate=3.0, warmup=6)
     losses = {
         int(line["step"]): float(line["val_loss"])
         for line in read_metrics(tmp_path / "base" / "metrics.jsonl")
@@ -104,7 +79,7 @@ def test_the_best_weights_are_kept_and_every_nth_stays(
     assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), theirs.parameters(), strict=True))
     assert not (tmp_path / "base" / "best").exists()
     lines = read_metrics(tmp_path / "base" / "metrics.jsonl")
-    again = run(tmp_path / "base", [source], keep="best", keep_every=2, matrix_rate=2.0, other_rate=0.5, warmup=6)
+    again = run(tmp_path / "base", [source], keep="best", keep_every=2, matrix_rate=2.0, other_rate=3.0, warmup=6)
     assert again == outcome  # as after a kill before the manifest
     assert read_metrics(tmp_path / "base" / "metrics.jsonl") == lines
 
@@ -112,7 +87,7 @@ def test_the_best_weights_are_kept_and_every_nth_stays(
 def test_a_masked_model_trains_through_the_same_stage_and_fills_its_prompt(
     tmp_path: Path, tokenizer: Tokenizer
 ) -> None:
-    source = tokens(tmp_path / "tokens", tokenizer, TEXTS)
+    source = tokens(tmp_path / "tokens", tokenizer)
     outcome = run(tmp_path / "base", [source], family="modernbert", prompts=("the <|mask|> and",))
     assert "val_bpb" not in outcome.facts
     assert json.loads((tmp_path / "base" / "config.json").read_text())["model_type"] == "modernbert"
@@ -121,7 +96,7 @@ def test_a_masked_model_trains_through_the_same_stage_and_fills_its_prompt(
 
 
 def test_sources_are_mixed_by_weight_each_with_its_own_validation(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    sea = tokens(tmp_path / "sea", tokenizer, TEXTS)
+    sea = tokens(tmp_path / "sea", tokenizer)
     numbers = tokens(tmp_path / "numbers", tokenizer, [" ".join(map(str, range(n, n + 40))) for n in range(60)])
     run(tmp_path / "base", [sea, numbers], weights={"sea": 3.0, "numbers": 1.0})
     lines = read_metrics(tmp_path / "base" / "metrics.jsonl")
@@ -133,14 +108,14 @@ def test_sources_are_mixed_by_weight_each_with_its_own_validation(tmp_path: Path
 
 
 def test_a_checkpoint_is_gone_on_from_with_the_same_tokenizer_only(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    source = tokens(tmp_path / "tokens", tokenizer, TEXTS)
+    source = tokens(tmp_path / "tokens", tokenizer)
     work = begin(
         tmp_path / "base", "base", "pretrain", SETTINGS, [source], Executor(1), Log("b", tmp_path / "base" / "m")
     )
     base = finish(work, run(tmp_path / "base", [source]), 0.0)
     first = run(tmp_path / "more", [source, base], steps=2, matrix_rate=1e-9, other_rate=1e-9)
     assert first.facts["val_loss"] == pytest.approx(base.facts["val_loss"], abs=1e-3)
-    other = tokens(tmp_path / "others", Tokenizer.train(TEXTS[:30], 370), TEXTS)
+    other = tokens(tmp_path / "others", Tokenizer.train(TEXTS[:30], 370))
     with pytest.raises(UserError, match="hold different tokenizers"):
         run(tmp_path / "odd", [other, base])
     with pytest.raises(UserError, match="reads at most 32 tokens"):

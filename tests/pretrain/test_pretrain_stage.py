@@ -5,26 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pretrain_tokens import TEXTS, tokens
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tumbler.artifact import Artifact, Outcome, Work, begin, finish, open_outside
-from tumbler.device import this_machine
+from tumbler.artifact import Artifact, Work, begin, open_outside
 from tumbler.errors import Failure, UserError
 from tumbler.executor import Executor
 from tumbler.log import Log, read_metrics
 from tumbler.model import load_model
 from tumbler.pretrain import stage
 from tumbler.pretrain.stage import PretrainSettings, run
-from tumbler.text.shards import TokenDocument, write_shard
 from tumbler.text.tokenizer import Tokenizer
-from tumbler.train import progress
 from tumbler.views import Curve, Samples, read_views
 
 SETTINGS = PretrainSettings(
@@ -43,39 +39,9 @@ SETTINGS = PretrainSettings(
 )
 
 
-def text(number: int) -> str:
-    return f"Document {number} tells of the sea, the ships and the {'long ' * (number % 7)}way home. "
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_machine() -> Iterator[None]:
-    """Tiny tensors: one thread is faster than two that wait for each other, and the peak is not the subject."""
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "this_machine", lambda: replace(this_machine(), threads=1))
-        patch.setattr(progress, "matmul_peak", lambda machine, dtype: 1e12)
-        yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
-
-
-@pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("tokens")
-    texts = [text(number) for number in range(80)]
-    tokenizer = Tokenizer.train(texts, 380)
-    work = begin(folder, "tokens", "tokens", SETTINGS, (), Executor(1), Log("tokens"))
-    tokenizer.save(folder / "tokenizer")
-    for split, chosen in (("train", range(60)), ("val", range(60, 80))):
-        (folder / split).mkdir()
-        documents = [
-            TokenDocument(
-                [tokenizer.bos, *tokenizer.encode(texts[n]), tokenizer.end], f"id{n}", f"u{n}", n, len(texts[n])
-            )
-            for n in chosen
-        ]
-        write_shard(folder / split / "00000.bin", folder / split / "00000.parquet", documents, tokenizer.vocab_size)
-    return finish(work, Outcome("tokens", {}, ("MIT",)), 0.0)
+@pytest.fixture(scope="module", name="tokens")
+def made_tokens(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return tokens(tmp_path_factory.mktemp("tokens") / "tokens", Tokenizer.train(TEXTS, 380))
 
 
 def start(folder: Path, settings: PretrainSettings, *inputs: Artifact) -> Work:

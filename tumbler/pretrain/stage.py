@@ -230,6 +230,7 @@ def _facts(here: Run, model: Transformer) -> dict[str, Any]:
     best = {"best_step": here.state.best_step} if here.settings.keep == "best" else {}
     skipped = {"skipped_steps": here.state.spikes.skipped} if here.settings.on_spike == "skip" else {}
     return {
+        "objective": "next token" if model.config.causal else "masked tokens",
         "parameters": parameters(model.config),
         "steps": many.steps,
         "tokens": many.tokens,
