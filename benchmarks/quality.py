@@ -47,7 +47,7 @@ from tumbler.train import (
 )
 
 TIMED_STEPS = 8
-LOOKS = 10
+LOOKS = 6
 VAL_PIECES = 160
 VAL_ROWS = 8
 Losses = Callable[[Tensor, Tensor], Tensor]
