@@ -158,6 +158,9 @@ def _tumbler(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards) 
 
     def restart() -> None:
         init_weights(model, options.one)
+        if options.embedding_std:
+            torch.manual_seed(options.one)
+            torch.nn.init.normal_(model.model.embed_tokens.weight, 0, options.embedding_std)
         reports.clear()
 
     def step(number: int, steps: int) -> None:
@@ -309,6 +312,7 @@ def _options() -> argparse.Namespace:
     for name, value in (("floor", 0.0), ("clip", 1.0), ("peer-scale", 1.0)):
         parser.add_argument(f"--{name}", type=float, default=value)
     parser.add_argument("--embedding-rate", type=float)
+    parser.add_argument("--embedding-std", type=float)
     parser.add_argument("--kv-heads", type=int)
     parser.add_argument("--warmup", type=int, default=20)
     parser.add_argument("--tied", action="store_true")
