@@ -35,6 +35,21 @@ def test_the_fast_attention_and_its_gradients_equal_the_plain_ones(
     k, v = (torch.randn(3, kv_heads, T, 8, generator=random, requires_grad=True) for _ in range(2))
     documents = torch.randint(0, 2, (3, T), generator=random).cumsum(1)
     mask = attention_mask(documents, T, q.device, causal, window)
+    assert_fast_is_plain(q, k, v, upstream, mask, causal)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_across_blocks_of_queries_equals_the_plain_one(causal: bool) -> None:
+    random = torch.Generator().manual_seed(0)
+    # Two whole blocks and a part of one, in documents of about 50 places.
+    q, upstream = (torch.randn(2, 4, 300, 8, generator=random, requires_grad=True) for _ in range(2))
+    k, v = (torch.randn(2, 2, 300, 8, generator=random, requires_grad=True) for _ in range(2))
+    documents = (torch.rand(2, 300, generator=random) < 0.02).long().cumsum(1)
+    assert_fast_is_plain(q, k, v, upstream, attention_mask(documents, 300, q.device, causal), causal)
+
+
+def assert_fast_is_plain(q: Tensor, k: Tensor, v: Tensor, upstream: Tensor, mask: Tensor, causal: bool) -> None:
+    """Outputs, and gradients where `upstream` is that of the output."""
     fast, plain = attention(q, k, v, mask, causal), reference_attention(q, k, v, mask)
     torch.testing.assert_close(fast, plain)
     gradients = [torch.autograd.grad(out, (q, k, v), upstream.detach()) for out in (fast, plain)]
