@@ -6,9 +6,10 @@ import random
 
 import pytest
 import torch
+from support import random_model
 
-from tumbler.engine import Request, Sampler, Sampling
-from tumbler.errors import UserError
+from tumbler.engine import Item, Load, Request, Sampler, Sampling, Token
+from tumbler.errors import Failure, UserError
 from tumbler.model import Transformer
 
 MARGIN = 1e-3
@@ -101,7 +102,7 @@ def test_score_is_the_bare_models_log_softmax_at_any_grouping(
     model: Transformer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tumbler.engine.runner.LOGITS_AT_ONCE", 97 * 7)
-    monkeypatch.setattr("tumbler.engine.sampler.PREFILL_TOKENS", 50)
+    monkeypatch.setattr("tumbler.engine.sampler.SCORED_IDS", 50)
     sequences = [[], [4], *prompts(30)]
     for ids, found in zip(sequences, Sampler(model).score(sequences), strict=True):
         wanted = []
@@ -116,7 +117,7 @@ def test_scores_from_a_place_on_tell_what_greedy_decoding_would_have_made(
     model: Transformer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tumbler.engine.runner.LOGITS_AT_ONCE", 97 * 7)
-    monkeypatch.setattr("tumbler.engine.sampler.PREFILL_TOKENS", 50)
+    monkeypatch.setattr("tumbler.engine.sampler.SCORED_IDS", 50)
     sampler = Sampler(model)
     sequences = [[*ids, *sampler.sample([greedy(ids, 3)])[0].ids, 1, 2] for ids in prompts(20)]
     starts = [1 + place % len(ids) for place, ids in enumerate(sequences)]
@@ -172,14 +173,93 @@ def test_update_takes_other_weights_and_stamps_their_version(model: Transformer)
     assert completion.ids == Sampler(model).sample([greedy([1, 2])])[0].ids
 
 
-def test_update_under_a_running_request_is_a_programmers_error(model: Transformer) -> None:
+def test_an_update_runs_what_is_under_way_to_its_end_with_the_old_weights(model: Transformer) -> None:
+    sampler, items = Sampler(model), list[Item]()
+    sampler.submit(greedy([1, 2]), items.append)
+    sampler.step()
+    sampler.update(other_weights(model), version=1)
+    assert [item.id for item in items if isinstance(item, Token)] == list(
+        Sampler(model).sample([greedy([1, 2])])[0].ids
+    )
+
+
+def test_an_update_that_aborts_fails_what_is_under_way(model: Transformer) -> None:
     sampler = Sampler(model)
     stream = sampler.stream([greedy([1, 2])])
     next(stream)
-    with pytest.raises(AssertionError, match="under way"):
-        sampler.update(model.state_dict(), version=1)
-    stream.close()
-    sampler.update(model.state_dict(), version=1)
+    sampler.update(other_weights(model), version=1, abort=True)
+    with pytest.raises(Failure, match="weights were changed while it answered"):
+        list(stream)
+    assert sampler.load == Load(0, 0, 0)
+
+
+def test_nothing_that_old_weights_have_read_is_taken_over(model: Transformer) -> None:
+    sampler, prompt = Sampler(model), list(range(40))
+    sampler.sample([greedy(prompt)])
+    sampler.update(other_weights(model), version=1)
+    fresh = Sampler(Transformer(model.config))
+    fresh.update(other_weights(model), version=1)
+    assert sampler.sample([greedy(prompt)]) == fresh.sample([greedy(prompt)])
+    assert sampler.load.reused == 0
+
+
+def test_a_beginning_that_was_read_before_is_not_read_again_and_changes_nothing(model: Transformer) -> None:
+    talk = list(range(30))
+    sampler = Sampler(model, slots=3)
+    first = sampler.sample([greedy(talk)])[0]
+    talk = [*talk, *first.ids, 5]
+    (second,) = sampler.sample([greedy(talk)])
+    assert sampler.load.reused == len(talk) - 2  # the last id made was never read, the last of the prompt always is
+    assert second.ids == Sampler(model).sample([greedy(talk)])[0].ids
+    group = sampler.sample([drawn(talk[:20], seed) for seed in range(9)])
+    assert [one.ids for one in group] == [Sampler(model).sample([drawn(talk[:20], seed)])[0].ids for seed in range(9)]
+
+
+@pytest.mark.parametrize("prompt_ids", [1, 7, 64])
+def test_long_prompts_are_read_in_pieces_beside_what_decodes(
+    model: Transformer, monkeypatch: pytest.MonkeyPatch, prompt_ids: int
+) -> None:
+    monkeypatch.setattr("tumbler.engine.sampler.PROMPT_IDS", prompt_ids)
+    asked = [greedy(ids, 9) for ids in prompts(12, 50)]
+    for request, completion in zip(asked, Sampler(model, slots=4).sample(asked), strict=True):
+        assert_greedy_under(model, list(request.ids), completion.ids)
+
+
+def test_the_scores_of_a_prompt_come_with_the_first_token(model: Transformer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tumbler.engine.sampler.PROMPT_IDS", 7)
+    sampler, prompt = Sampler(model), prompts(1, 60)[0]
+    sampler.sample([greedy(prompt)])  # what it left must not be taken over: the scores would lack
+    tokens = list(sampler.stream([Request(prompt, Sampling(3, temperature=0, top=2), prompt_top=3)]))
+    found = tokens[0].prompt
+    assert found is not None and [token.prompt for token in tokens[1:]] == [None, None]
+    assert [one.id for one in found] == prompt[1:]
+    assert [one.score.logprob for one in found] == pytest.approx(sampler.score([prompt])[0], abs=1e-4)
+    assert all(len(one.top) == 3 and (one.top[0][0] == one.id) == one.score.likeliest for one in found)
+    assert [token.top[0][0] for token in tokens] == [token.id for token in tokens]
+
+
+class Even:
+    """Only even ids; remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.made: list[int] = []
+
+    def allowed(self) -> torch.Tensor:
+        return torch.arange(97) % 2 == 0
+
+    def accept(self, id: int) -> None:
+        self.made.append(id)
+
+
+def test_a_constraint_rules_its_own_request_and_is_told_what_was_made(model: Transformer) -> None:
+    even, free = Even(), greedy([3, 4])
+    ruled, other = Sampler(model).sample([Request([3, 4], free.sampling, constraint=even), free])
+    assert even.made == list(ruled.ids) and not any(id % 2 for id in ruled.ids)
+    assert other.ids == Sampler(model).sample([free])[0].ids
+
+
+def other_weights(model: Transformer) -> dict[str, torch.Tensor]:
+    return random_model(model.config, 1).state_dict()
 
 
 def test_bf16_weights_run_in_bf16(model: Transformer) -> None:

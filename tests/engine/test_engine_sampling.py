@@ -16,7 +16,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from tumbler.engine.sampling import Sampling, choose, draw, logits_to_probs
+from tumbler.engine.sampling import Row, Sampling, choose, draw, logits_to_probs
 from tumbler.errors import Failure, UserError
 
 SETTINGS = [
@@ -80,7 +80,7 @@ def test_the_ends_of_the_interval_draw_ids_that_have_probability() -> None:
 
 def test_greedy_takes_the_likeliest_and_is_certain_of_it() -> None:
     logits = torch.tensor([[0.0, 2.0, 1.0], [3.0, 0.0, 0.0]])
-    chosen = choose(logits, [Sampling(1, temperature=0)] * 2, [0.5, 0.5])
+    chosen = choose(logits, [Row(Sampling(1, temperature=0), 0.5)] * 2)
     assert chosen.ids == [1, 0]
     assert chosen.logprobs == [0.0, 0.0]
     assert chosen.raw_logprobs == pytest.approx(logits.log_softmax(-1)[[0, 1], [1, 0]].tolist(), abs=1e-6)
@@ -93,7 +93,7 @@ def test_a_temperature_near_zero_takes_the_likeliest() -> None:
 
 def test_a_drawn_id_carries_the_probability_it_was_drawn_with_and_the_models_own() -> None:
     logits = torch.tensor([[math.log(0.5), math.log(0.3), math.log(0.2)]])
-    chosen = choose(logits, [Sampling(1, top_k=2)], [0.9])
+    chosen = choose(logits, [Row(Sampling(1, top_k=2), 0.9)])
     assert chosen.ids == [1]
     assert chosen.logprobs == pytest.approx([math.log(0.3 / 0.8)])
     assert chosen.raw_logprobs == pytest.approx([math.log(0.3)])
@@ -102,7 +102,7 @@ def test_a_drawn_id_carries_the_probability_it_was_drawn_with_and_the_models_own
 def test_a_model_that_gives_nan_is_a_failure() -> None:
     for sampling in (Sampling(1), Sampling(1, temperature=0)):
         with pytest.raises(Failure, match="weights are broken"):
-            choose(torch.tensor([[0.0, math.nan]]), [sampling], [0.5])
+            choose(torch.tensor([[0.0, math.nan]]), [Row(sampling, 0.5)])
 
 
 @pytest.mark.parametrize(

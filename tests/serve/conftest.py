@@ -31,6 +31,7 @@ def tokenizer(small_tokenizer: Tokenizer) -> Tokenizer:
 @dataclass(frozen=True)
 class Server:
     url: str
+    model: Transformer
     sampler: Sampler
     tokenizer: Tokenizer
 
@@ -44,7 +45,7 @@ def server(model: Transformer, tokenizer: Tokenizer) -> Iterator[Server]:
     sampler = Sampler(model, slots=4)
     app = create_app(sampler, tokenizer, "tiny-chat", hosts=LOCAL_NAMES, body_limit=20_000)
     with serving_app(app) as url:
-        yield Server(url, sampler, tokenizer)
+        yield Server(url, model, sampler, tokenizer)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ CONVERSATION = Conversation((Message("system", "be kind"), Message("user", "hell
 
 def said_by_the_model(server: Any, sampling: Sampling, stop: tuple[str, ...] = ()) -> tuple[str, Done]:
     """What the chat room makes of ASKED, without a server."""
-    sampler = Sampler(server.sampler._runner.model)
+    sampler = Sampler(server.model)
     *texts, done = respond(sampler, server.tokenizer, CONVERSATION, sampling, stop)
     assert isinstance(done, Done)
     return "".join(event.text for event in texts if isinstance(event, Text)), done
@@ -65,7 +65,7 @@ def test_a_streamed_chat_answer_is_the_same_text(server: Any) -> None:
 
 
 def test_a_completion_whole_and_streamed(server: Any) -> None:
-    sampler = Sampler(server.sampler._runner.model)
+    sampler = Sampler(server.model)
     events = list(complete(sampler, server.tokenizer, "the cat", Sampling(20, seed=5)))
     text = "".join(event.text for event in events if isinstance(event, Text))
     asked = {"model": "tiny-chat", "prompt": "the cat", "max_tokens": 20, "seed": 5}

@@ -1,6 +1,6 @@
 """The key-value cache: one row a slot, all rows at the same stride, as one tensor a layer.
 
-N rows of a step, T new ids a row, S cached ids, H_kv key-value heads, C capacity (ids a slot).
+H_kv key-value heads, C capacity (ids a slot).
 """
 
 from __future__ import annotations
@@ -38,38 +38,14 @@ class SlotCache:
         self.keys = [_grown(tensor, capacity) for tensor in self.keys]
         self.values = [_grown(tensor, capacity) for tensor in self.values]
 
-    def move(self, source: int, target: int, length: int) -> None:
-        """Copy the first `length` ids of slot `source` to slot `target`."""
+    def move(self, source: int, target: int, length: int, exchange: bool) -> None:
+        """Copy the first `length` ids of slot `source` to slot `target`, or exchange them."""
         for tensor in (*self.keys, *self.values):
-            tensor[target, :, :length] = tensor[source, :, :length]
-
-    def view(self, first: int, positions: Tensor) -> CacheView:
-        """The slots from `first` on, one a row of `positions` (N, T): where this step's ids stand."""
-        return CacheView(self, first, positions)
-
-
-class CacheView:
-    """What the model sees of the cache in one step (the protocol of `model.cache`).
-
-    Reads are sliced to the longest row of the step. `mask` (N, 1, T, S) lets an id attend to what
-    stands at or before its own position: a slot's stale ids and a prompt's padding come after.
-    """
-
-    def __init__(self, cache: SlotCache, first: int, positions: Tensor) -> None:
-        rows = positions.shape[0]
-        length = int(positions.max()) + 1
-        self._cache = cache
-        self._read = (slice(first, first + rows), slice(None), slice(0, length))
-        self._write = (torch.arange(first, first + rows, device=cache.device)[:, None], slice(None), positions)
-        self.mask = (torch.arange(length, device=cache.device) <= positions[:, :, None])[:, None]
-
-    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Store k, v (N, H_kv, T, head_dim); return all that the rows hold: (N, H_kv, S, head_dim) each."""
-        keys, values = self._cache.keys[layer], self._cache.values[layer]
-        # An index that a slice parts puts its dimensions first: the stored shape is (N, T, H_kv, head_dim).
-        keys[self._write] = k.transpose(1, 2).to(keys.dtype)
-        values[self._write] = v.transpose(1, 2).to(values.dtype)
-        return keys[self._read], values[self._read]
+            one, other = tensor[source, :, :length], tensor[target, :, :length]
+            kept = other.clone() if exchange else None
+            other.copy_(one)
+            if kept is not None:
+                one.copy_(kept)
 
 
 def _grown(tensor: Tensor, capacity: int) -> Tensor:

@@ -1,11 +1,12 @@
-"""The one file that touches the device: prompts and ids in, logits out.
+"""The one file that touches the device: ids in, logits out.
 
-N rows of a step, T ids a row, D model, V vocabulary.
+R rows of a step, T ids of a sequence, D model width, V vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -13,6 +14,10 @@ import torch
 from torch import Tensor
 
 from tumbler.engine.cache import SlotCache
+from tumbler.engine.decoder import Decoder, Plan, Span
+from tumbler.engine.products import Weights
+from tumbler.engine.sampling import likeliest
+from tumbler.engine.scheduler import Move
 from tumbler.model import Transformer
 
 LOGITS_AT_ONCE: Final = 2**24
@@ -28,73 +33,105 @@ class Score(NamedTuple):
     """Whether greedy decoding would have made it."""
 
 
+@dataclass(frozen=True)
+class PromptId:
+    """What the model makes of an id of a prompt."""
+
+    id: int
+    score: Score
+    top: tuple[tuple[int, float], ...] = ()
+    """The likeliest ids at its place, and their raw log-probabilities."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Ids that are read into a slot, from the place `start` on."""
+
+    slot: int
+    start: int
+    ids: Sequence[int]
+
+
 class Runner:
     """Runs the model over the slots' cache. Its methods hold inference mode only while they run."""
 
-    def __init__(self, model: Transformer, slots: int, context: int) -> None:
-        self.model = model
-        self.context = context
-        weight, config = model.head_weight, model.config
-        self.device = weight.device
+    def __init__(self, model: Transformer, slots: int, context: int, weights: Weights, compile: bool) -> None:
+        self.context, self._weights, self._compile = context, weights, compile
+        self.config = config = model.config
+        with torch.inference_mode():
+            self._decoder = Decoder(model, weights, compile)
+        self.device, dtype = self._decoder.device, self._decoder.dtype
         self.cache = SlotCache(
-            config.num_hidden_layers, slots, config.num_key_value_heads, config.head_dim, weight.dtype, weight.device
+            config.num_hidden_layers, slots, config.num_key_value_heads, config.head_dim, dtype, self.device
         )
 
     @torch.inference_mode()
-    def prefill(self, prompts: Sequence[Sequence[int]], first: int) -> Tensor:
-        """Read prompts into the slots from `first` on; the logits (N, V) that follow each."""
-        self.cache.reserve(max(map(len, prompts)), self.context)
-        ids = self._padded(prompts)
-        positions = torch.arange(ids.shape[1], device=self.device).expand_as(ids)
-        hidden = self.model.hidden(ids, positions, cache=self.cache.view(first, positions))
-        ends = torch.tensor([len(prompt) - 1 for prompt in prompts], device=self.device)
-        return self.model.logits(hidden[torch.arange(len(prompts), device=self.device), ends])
+    def step(self, moves: Sequence[Move], decode: Sequence[tuple[int, int]], reads: Sequence[Read]) -> Tensor:
+        """Do the moves, read the ids (id, its place) of the slots 0, 1, ... and those of `reads`; the states (R, D)."""
+        for move in moves:
+            self.cache.move(move.source, move.target, move.length, move.exchange)
+        longest = max((place + 1 for _, place in decode), default=0)
+        self.cache.reserve(max([longest, *(read.start + len(read.ids) for read in reads)]), self.context)
+        return self._decoder(self._plan(decode, reads), self.cache.keys, self.cache.values)
 
     @torch.inference_mode()
-    def decode(self, ids: Sequence[int], lengths: Sequence[int]) -> Tensor:
-        """Read one id into each of the slots 0..N-1, which hold `lengths` ids so far; the logits (N, V) after it."""
-        self.cache.reserve(max(lengths) + 1, self.context)
-        positions = torch.tensor(lengths, device=self.device)[:, None]
-        column = torch.tensor(ids, device=self.device)[:, None]
-        hidden = self.model.hidden(column, positions, cache=self.cache.view(0, positions))
-        return self.model.logits(hidden[:, -1])
-
-    @torch.inference_mode()
-    def move(self, source: int, target: int, length: int) -> None:
-        self.cache.move(source, target, length)
+    def logits(self, states: Tensor) -> Tensor:
+        """(R, D) -> (R, V)"""
+        return self._decoder.logits(states)
 
     @torch.inference_mode()
     def score(self, sequences: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[Score]]:
-        """The scores of each sequence's ids from its start (at least 1) on; without the cache.
+        """The scores of each sequence's ids from its start (at least 1) on; beside the slots' cache.
 
         Only the states before these ids go through the head: of a long prompt with a short end, nearly none.
         """
-        ids = self._padded(sequences)
-        places = torch.arange(1, ids.shape[1], device=self.device)
-        first = torch.tensor([*starts], device=self.device)[:, None]
-        end = torch.tensor([len(sequence) for sequence in sequences], device=self.device)[:, None]
-        judged = (first <= places) & (places < end)
-        hidden = self.model.hidden(ids)[:, :-1][judged]
-        scores = iter(self._scores(hidden, ids[:, 1:][judged]))
-        counts = (max(0, len(sequence) - start) for sequence, start in zip(sequences, starts, strict=True))
+        reads = [Read(n, 0, ids) for n, ids in enumerate(sequences)]
+        config, longest = self.config, max(map(len, sequences))
+        # A layer reads only what it has itself just written, so all can use the same memory.
+        shape = len(sequences), config.num_key_value_heads, longest, config.head_dim
+        keys, values = (torch.zeros(shape, dtype=self._decoder.dtype, device=self.device) for _ in range(2))
+        layers = config.num_hidden_layers
+        states = self._decoder(self._plan([], reads), [keys] * layers, [values] * layers)
+        places, wanted, begin = list[int](), list[int](), 0
+        for ids, start in zip(sequences, starts, strict=True):
+            places += range(begin + start - 1, begin + len(ids) - 1)
+            wanted += ids[start:]
+            begin += len(ids)
+        scores = (found.score for found in self.scores(states[places], wanted, top=0))
+        counts = (max(0, len(ids) - start) for ids, start in zip(sequences, starts, strict=True))
         return [list(islice(scores, count)) for count in counts]
 
-    def _scores(self, hidden: Tensor, targets: Tensor) -> Iterator[Score]:
-        """Scores of targets (N,) after hidden (N, D), a bounded number of logits at a time."""
-        rows = max(1, LOGITS_AT_ONCE // self.model.config.vocab_size)
-        for states, wanted in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True):
-            logits = self.model.logits(states).float()
-            logprobs = logits.gather(-1, wanted[:, None]).squeeze(-1) - logits.logsumexp(-1)
-            likeliest = logits.argmax(-1) == wanted
-            yield from map(Score, logprobs.tolist(), likeliest.tolist())
+    @torch.inference_mode()
+    def scores(self, states: Tensor, wanted: Sequence[int], top: int) -> Iterator[PromptId]:
+        """Of each of the ids that follow states (R, D); a bounded number of logits at a time."""
+        rows = max(1, LOGITS_AT_ONCE // self.config.vocab_size)
+        for start in range(0, len(wanted), rows):
+            part = slice(start, start + rows)
+            logits = self._decoder.logits(states[part]).float()
+            whole, ids = logits.logsumexp(-1), torch.tensor(wanted[part], device=self.device)
+            logprobs = logits.gather(-1, ids[:, None]).squeeze(-1) - whole
+            greedy = (logits.argmax(-1) == ids).tolist()
+            alternatives = likeliest(logits, whole, [top] * len(logits))
+            yield from map(PromptId, wanted[part], map(Score, logprobs.tolist(), greedy), alternatives)
 
-    def _padded(self, sequences: Sequence[Sequence[int]]) -> Tensor:
-        """(N, T) of the longest; the padding, id 0, stands after the end, where no real id attends to it."""
-        longest = max(map(len, sequences))
-        rows = [[*sequence, *[0] * (longest - len(sequence))] for sequence in sequences]
-        return torch.tensor(rows, device=self.device)
-
-    @torch.no_grad()
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Copy `weights` into the model, in its own dtype; every parameter by its name, no other."""
-        self.model.load_state_dict(weights)
+        """Take other `weights`, in the dtype of the first ones; every parameter by its name, no other."""
+        with torch.device("meta"):
+            model = Transformer(self.config)
+        decoder = self._decoder
+        taken = {name: tensor.detach().to(decoder.device, decoder.dtype, copy=True) for name, tensor in weights.items()}
+        model.load_state_dict(taken, assign=True)
+        with torch.inference_mode():
+            self._decoder = Decoder(model, self._weights, self._compile)
+
+    def _plan(self, decode: Sequence[tuple[int, int]], reads: Sequence[Read]) -> Plan:
+        ids, positions = [id for id, _ in decode], [place for _, place in decode]
+        slots, spans = list(range(len(decode))), []
+        for read in reads:
+            spans.append(Span(len(ids), len(read.ids), read.slot, read.start))
+            ids += read.ids
+            positions += range(read.start, read.start + len(read.ids))
+            slots += [read.slot] * len(read.ids)
+        longest = max((place + 1 for _, place in decode), default=0)
+        rows = torch.tensor([ids, positions, slots], device=self.device)
+        return Plan(rows[0], rows[1], rows[2], len(decode), longest, spans)

@@ -6,7 +6,7 @@ One thread at a time; `serve` gives the sampler a thread of its own.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -14,15 +14,19 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from tumbler.engine.runner import Runner, Score
-from tumbler.engine.sampling import Sampling, choose
-from tumbler.engine.scheduler import Decode, Prefill, Scheduler
-from tumbler.errors import UserError
+from tumbler.engine.products import Weights
+from tumbler.engine.runner import PromptId, Read, Runner, Score
+from tumbler.engine.sampling import Constraint, Row, Sampling, choose
+from tumbler.engine.scheduler import Piece, Scheduler
+from tumbler.errors import Failure, UserError
 from tumbler.model import Transformer
 
 Finish = Literal["stop", "length"]
-PREFILL_TOKENS: Final = 8192
-"""Padded ids of one batch of prompts, at most (a longer prompt goes alone): bounds its memory."""
+PROMPT_IDS: Final = 512
+"""Ids of prompts that one step reads, at most: so long those that decode wait for their next id."""
+SCORED_IDS: Final = 8192
+"""Ids that are scored at once (a longer sequence goes alone): bounds the memory."""
+ABORTED: Final = "the model's weights were changed while it answered; ask again"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,10 @@ class Request:
     ids: Sequence[int]
     """The prompt; at least one id, and fewer than the context holds."""
     sampling: Sampling
+    prompt_top: int | None = None
+    """The first token brings the scores of the prompt's ids, each with so many of the likeliest at its place."""
+    constraint: Constraint | None = None
+    """What may be made; of this request alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,13 @@ class Token:
     """Of the model's own distribution."""
     finish: Finish | None
     """Set on the last token: `stop` (it is a stop id) or `length` (max_tokens, or the context is full)."""
+    top: tuple[tuple[int, float], ...] = ()
+    """The likeliest ids at its place and their raw log-probabilities, as many as the request wants."""
+    prompt: tuple[PromptId, ...] | None = None
+    """With the first token, if the request wants it: the scores of the prompt's ids but the first."""
+
+
+Item = Token | Failure
 
 
 @dataclass(frozen=True)
@@ -59,31 +74,59 @@ class Completion:
     raw_logprobs: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Load:
+    running: int
+    """Requests that hold a slot."""
+    waiting: int
+    reused: int
+    """Ids of prompts that were not read, since an earlier request had left them; since the sampler began."""
+
+
 @dataclass
 class _Run:
     """A request under way."""
 
     request: Request
     number: int
-    deliver: Callable[[Token], None]
+    deliver: Callable[[Item], None]
     generator: torch.Generator | None
     made: list[int] = field(default_factory=list)
+    counts: Counter[int] = field(default_factory=Counter)
+    scores: list[PromptId] = field(default_factory=list)
 
     def uniform(self) -> float:
         if self.generator is None:
             return 0.0
         return float(torch.rand((), generator=self.generator, dtype=torch.float64))
 
-    @property
-    def held(self) -> int:
-        """Ids in the cache: all but the last one made, which the next step reads."""
-        return len(self.request.ids) + len(self.made) - 1
+    def take(self, id: int) -> None:
+        self.made.append(id)
+        self.counts[id] += 1
+        if self.request.constraint is not None:
+            self.request.constraint.accept(id)
+
+    def row(self) -> Row:
+        return Row(self.request.sampling, self.uniform(), self.request.ids, self.counts, self.request.constraint)
 
 
 class Sampler:
-    """Makes ids with a causal model, `slots` requests at a time, each of at most `context` ids with its prompt."""
+    """Makes ids with a causal model, `slots` requests at a time, each of at most `context` ids with its prompt.
 
-    def __init__(self, model: Transformer, *, slots: int = 16, context: int | None = None, version: int = 0) -> None:
+    Weights: `plain` (any machine and precision), `packed` (bf16 in oneDNN's own layout, for a CPU) or `int8` (8-bit
+    weights and activations, for a CPU). `compile`: what stands between the matrix products is compiled.
+    """
+
+    def __init__(
+        self,
+        model: Transformer,
+        *,
+        slots: int = 16,
+        context: int | None = None,
+        version: int = 0,
+        weights: Weights = "plain",
+        compile: bool = False,
+    ) -> None:
         if not model.config.causal:
             raise UserError(f"a {model.config.family} model fills masks and writes no text; give a causal model")
         longest = model.config.max_position_embeddings
@@ -94,23 +137,28 @@ class Sampler:
             )
         self.vocab_size = model.config.vocab_size
         self.version = version
-        self._runner = Runner(model, slots, self.context)
-        self._scheduler = Scheduler(slots, PREFILL_TOKENS)
+        self._runner = Runner(model, slots, self.context, weights, compile)
+        self._scheduler = Scheduler(slots, PROMPT_IDS)
         self._runs: dict[int, _Run] = {}
         self._tickets = 0
 
     def stream(self, requests: Sequence[Request]) -> Iterator[Token]:
-        """Yield the tokens of all requests as they are made. Closing the iterator frees their slots."""
-        tokens: deque[Token] = deque()
-        tickets = self._submit_all(requests, tokens.append)
+        """Yield the tokens of all requests as they are made. Closing the iterator frees their slots.
+
+        Raises Failure if `update` aborts them.
+        """
+        items: deque[Item] = deque()
+        tickets = self._submit_all(requests, items.append)
         open_requests = len(requests)
         try:
             while open_requests:
-                while not tokens:
+                while not items:
                     self.step()
-                token = tokens.popleft()
-                open_requests -= token.finish is not None
-                yield token
+                item = items.popleft()
+                if isinstance(item, Failure):
+                    raise item
+                open_requests -= item.finish is not None
+                yield item
         finally:
             for ticket in tickets:
                 self.cancel(ticket)
@@ -135,50 +183,65 @@ class Sampler:
             if len(ids) > self.context:
                 raise UserError(f"sequence {number} has {len(ids)} ids, the model's context holds {self.context}")
         found: list[list[Score]] = [[] for _ in sequences]
-        for group in _groups(sequences, PREFILL_TOKENS):
+        for group in _groups(sequences, SCORED_IDS):
             scored = self._runner.score([sequences[n] for n in group], [starts[n] for n in group])
             for number, scores in zip(group, scored, strict=True):
                 found[number] = scores
         return found
 
-    def update(self, weights: Mapping[str, Tensor], version: int) -> None:
-        """Take other weights. No request may be under way: finish or close their streams first."""
-        assert not self._runs, "weights cannot change under requests that are under way"
+    def update(self, weights: Mapping[str, Tensor], version: int, *, abort: bool = False) -> None:
+        """Take other weights; requests under way are first run to their end, or fail (`abort`)."""
+        while self._runs and not abort:
+            self.step()
+        for ticket, run in list(self._runs.items()):
+            self.cancel(ticket)
+            run.deliver(Failure(ABORTED))
         self._runner.load(weights)
+        self._scheduler.forget()
         self.version = version
 
     # The incremental interface, for whoever has requests that come and go: submit, step, cancel.
 
-    def submit(self, request: Request, deliver: Callable[[Token], None], number: int = 0) -> int:
+    def submit(self, request: Request, deliver: Callable[[Item], None], number: int = 0) -> int:
         """Queue a request; `step` calls `deliver` with each of its tokens. -> a ticket, for `cancel`."""
         self.check(request, number)
         seed, greedy = request.sampling.seed, request.sampling.greedy
         self._tickets += 1
         self._runs[self._tickets] = _Run(request, number, deliver, None if greedy else _generator(seed))
-        self._scheduler.add(self._tickets, len(request.ids))
+        self._scheduler.add(self._tickets, request.ids, reuse=request.prompt_top is None)
         return self._tickets
 
     def step(self) -> bool:
-        """One prefill or one decode step; False when there is nothing to do."""
-        match self._scheduler.next():
-            case Prefill(tickets, first):
-                runs = [self._runs[ticket] for ticket in tickets]
-                logits = self._runner.prefill([run.request.ids for run in runs], first)
-            case Decode(tickets):
-                runs = [self._runs[ticket] for ticket in tickets]
-                logits = self._runner.decode([run.made[-1] for run in runs], [run.held for run in runs])
-            case None:
-                return False
-        self._deliver(tickets, runs, logits)
+        """Read an id of each request that decodes and pieces of prompts; False when there is nothing to do."""
+        step = self._scheduler.next()
+        if step is None:
+            return False
+        decoding = [self._runs[ticket] for ticket in step.decode]
+        decode = [(run.made[-1], len(run.request.ids) + len(run.made) - 1) for run in decoding]
+        reads = [Read(p.slot, p.start, self._runs[p.request].request.ids[p.start : p.end]) for p in step.pieces]
+        states = self._runner.step(step.moves, decode, reads)
+        makers, places = list(step.decode), list(range(len(decode)))
+        row = len(decode)
+        for piece in step.pieces:
+            self._score(piece, states[row : row + piece.end - piece.start])
+            row += piece.end - piece.start
+            if piece.last:
+                makers.append(piece.request)
+                places.append(row - 1)
+        if makers:
+            self._deliver(makers, self._runner.logits(states[places]))
         return True
 
     def cancel(self, ticket: int) -> None:
         """Forget a request and free its slot; nothing happens when it has ended."""
-        if self._runs.pop(ticket, None) is None:
-            return
-        move = self._scheduler.end(ticket)
-        if move is not None:
-            self._runner.move(move.source, move.target, self._runs[self._scheduler.running[move.target]].held)
+        if self._runs.pop(ticket, None) is not None:
+            self._scheduler.end(ticket)
+
+    @property
+    def load(self) -> Load:
+        """How much is under way."""
+        waiting = self._scheduler.waiting
+        return Load(len(self._runs) - waiting, waiting, self._scheduler.reused)
 
     def check(self, request: Request, number: int = 0) -> None:
         """Raise UserError if the request cannot be run: no ids, too many, or ids outside the vocabulary."""
@@ -190,27 +253,37 @@ class Sampler:
                 f"{self.context} with the answer; shorten the prompt"
             )
         self._check_ids(request.ids, number)
+        self._check_ids(list(request.sampling.logit_bias), number)
 
     def _check_ids(self, ids: Sequence[int], number: int) -> None:
         if ids and not 0 <= min(ids) <= max(ids) < self.vocab_size:
             raise UserError(f"request {number}: an id is outside the vocabulary (0 to {self.vocab_size - 1})")
 
-    def _submit_all(self, requests: Sequence[Request], deliver: Callable[[Token], None]) -> list[int]:
+    def _submit_all(self, requests: Sequence[Request], deliver: Callable[[Item], None]) -> list[int]:
         for number, request in enumerate(requests):
             self.check(request, number)
         return [self.submit(request, deliver, number) for number, request in enumerate(requests)]
 
-    def _deliver(self, tickets: Sequence[int], runs: Sequence[_Run], logits: Tensor) -> None:
-        chosen = choose(logits, [run.request.sampling for run in runs], [run.uniform() for run in runs])
-        rows = zip(tickets, runs, chosen.ids, chosen.logprobs, chosen.raw_logprobs, strict=True)
-        # All ids first: a request that ends moves another's slot, which must then know its own length.
-        for run, made in zip(runs, chosen.ids, strict=True):
-            run.made.append(made)
-        for ticket, run, made, logprob, raw_logprob in rows:
+    def _score(self, piece: Piece, states: Tensor) -> None:
+        """Of a prompt whose scores are wanted: each id that follows one of these states (T, D) within the prompt."""
+        run = self._runs[piece.request]
+        if run.request.prompt_top is not None:
+            after = run.request.ids[piece.start + 1 : piece.end + 1]
+            run.scores += self._runner.scores(states[: len(after)], after, run.request.prompt_top)
+
+    def _deliver(self, tickets: Sequence[int], logits: Tensor) -> None:
+        runs = [self._runs[ticket] for ticket in tickets]
+        chosen = choose(logits, [run.row() for run in runs])
+        rows = zip(tickets, runs, chosen.ids, chosen.logprobs, chosen.raw_logprobs, chosen.top, strict=True)
+        for ticket, run, id, logprob, raw_logprob, top in rows:
+            run.take(id)
             finish = self._finish(run)
-            run.deliver(Token(run.number, made, logprob, raw_logprob, finish))
+            scores = tuple(run.scores) if run.request.prompt_top is not None and len(run.made) == 1 else None
             if finish:
                 self.cancel(ticket)
+            else:
+                self._scheduler.made(ticket, id)
+            run.deliver(Token(run.number, id, logprob, raw_logprob, finish, top, scores))
 
     def _finish(self, run: _Run) -> Finish | None:
         if run.made[-1] in run.request.sampling.stop_ids:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from tumbler.engine import Request, Sampler, Token
+from tumbler.engine import Item, Request, Sampler, Token
 from tumbler.errors import Failure
 
 STOPPED: Final = "the engine has stopped; restart the server"
@@ -23,9 +23,9 @@ class _Job:
 
     request: Request
     loop: asyncio.AbstractEventLoop
-    tokens: asyncio.Queue[Token | Failure] = field(default_factory=asyncio.Queue)
+    tokens: asyncio.Queue[Item] = field(default_factory=asyncio.Queue)
 
-    def deliver(self, item: Token | Failure) -> None:
+    def deliver(self, item: Item) -> None:
         # A loop that is closed has nobody left who waits.
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self.tokens.put_nowait, item)
