@@ -16,6 +16,12 @@ PAD: Final = "<|pad|>"
 SYSTEM: Final = "<|system|>"
 USER: Final = "<|user|>"
 ASSISTANT: Final = "<|assistant|>"
+CALL: Final = "<|tool_call|>"
+CALL_END: Final = "<|/tool_call|>"
+RESULT: Final = "<|tool_result|>"
+RESULT_END: Final = "<|/tool_result|>"
+THINK: Final = "<|think|>"
+THINK_END: Final = "<|/think|>"
 MASK: Final = "<|mask|>"
 """Stands for a token that a masked model is to name."""
 
@@ -26,12 +32,12 @@ SPECIAL: Final[tuple[str, ...]] = (
     SYSTEM,
     USER,
     ASSISTANT,
-    "<|tool_call|>",
-    "<|/tool_call|>",
-    "<|tool_result|>",
-    "<|/tool_result|>",
-    "<|think|>",
-    "<|/think|>",
+    CALL,
+    CALL_END,
+    RESULT,
+    RESULT_END,
+    THINK,
+    THINK_END,
     MASK,
     "<|image|>",
     "<|/image|>",
