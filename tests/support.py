@@ -5,17 +5,24 @@ from __future__ import annotations
 import pickle
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import uvicorn
 from fastapi import FastAPI
 
+from tumbler.chat import ChatModel
+from tumbler.engine import Sampler, Token
+from tumbler.engine.sampler import Finish
 from tumbler.executor import Executor
 from tumbler.executor.calls import Answer, perform
-from tumbler.model import ModelConfig, Transformer
+from tumbler.model import Generation, ModelConfig, Transformer
+from tumbler.serve.app import create_app
+from tumbler.serve.models import Models
 from tumbler.serve.server import listen
+from tumbler.text.tokenizer import Tokenizer
 
 
 def random_model(config: ModelConfig, seed: int) -> Transformer:
@@ -27,6 +34,39 @@ def random_model(config: ModelConfig, seed: int) -> Transformer:
             if parameter.ndim > 1:
                 parameter.normal_(0, 0.3, generator=generator)
     return made
+
+
+class Parrot(Sampler):
+    """Says `says`, whatever it is asked, a token every `pause` seconds; asked for "forever", again and again."""
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer, says: Sequence[int], pause: float = 0.0) -> None:
+        super().__init__(model)
+        self.says, self._pause = list(says), pause
+        self._forever = tokenizer.encode("forever")
+
+    def step(self) -> bool:
+        time.sleep(self._pause)
+        for ticket, run in list(self._runs.items()):
+            place = len(run.made)
+            run.made.append(self.says[place % len(self.says)])
+            last = place == len(self.says) - 1 and not self._endless(run.request.ids)
+            stopped = run.made[-1] in run.request.sampling.stop_ids
+            finish: Finish | None = None if not last else "stop" if stopped else "length"
+            run.deliver(Token(run.number, run.made[-1], -0.5, -0.5, finish))
+            if last:
+                self.cancel(ticket)
+        return bool(self._runs)
+
+    def _endless(self, prompt: Sequence[int]) -> bool:
+        size = len(self._forever)
+        return any(list(prompt[place : place + size]) == self._forever for place in range(len(prompt)))
+
+
+def app_of(
+    sampler: Sampler, tokenizer: Tokenizer, name: str = "tiny-chat", generation: Generation | None = None, **more: Any
+) -> FastAPI:
+    """An app that serves one model."""
+    return create_app(Models.of({name: ChatModel.of(sampler, tokenizer, generation)}), **more)
 
 
 @contextmanager

@@ -13,14 +13,13 @@ from pathlib import Path
 import openai
 import pytest
 import torch
-from support import serving_app
+from support import app_of, serving_app
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tumbler.artifact import lineage, open_artifact
 from tumbler.chat import load_chat
 from tumbler.engine import Request, Sampling
-from tumbler.model import recommended_temperature
-from tumbler.serve.app import create_app
+from tumbler.model import read_generation
 from tumbler.tasks.question import read_questions
 from tumbler.text.conversation import Conversation, Message, read_conversations
 from tumbler.text.render import render
@@ -118,7 +117,7 @@ def test_generate_and_chat_answer_on_standard_output_and_repeat(smoke: Path) -> 
 
 
 def test_transformers_renders_200_conversations_to_the_same_ids(smoke: Path) -> None:
-    _, tokenizer = load_chat(smoke / "sft", slots=1)
+    tokenizer = load_chat(smoke / "sft", slots=1).tokenizer
     theirs = AutoTokenizer.from_pretrained(smoke / "sft")
     conversations = list(read_conversations(smoke / "almanac" / "conversations.jsonl"))[:200]
     assert len(conversations) == 200
@@ -129,7 +128,8 @@ def test_transformers_renders_200_conversations_to_the_same_ids(smoke: Path) -> 
 
 
 def test_transformers_gives_the_same_greedy_answers_token_for_token(smoke: Path) -> None:
-    sampler, tokenizer = load_chat(smoke / "sft", slots=4)
+    model = load_chat(smoke / "sft", slots=4)
+    sampler, tokenizer = model.sampler, model.tokenizer
     theirs = AutoModelForCausalLM.from_pretrained(smoke / "sft", dtype=torch.float32)
     for question in islice(read_questions(smoke / "almanac" / "questions.jsonl"), 20):
         conversation = Conversation((Message("user", question.prompt),), "")
@@ -169,14 +169,15 @@ def test_pages_that_spell_special_tokens_out_teach_none_of_them(smoke: Path, tmp
 
 
 def test_the_chat_checkpoint_recommends_a_temperature_to_servers(smoke: Path) -> None:
-    assert recommended_temperature(smoke / "sft") == 0.3
-    assert recommended_temperature(smoke / "pretrain") == 1.0
+    assert read_generation(smoke / "sft").temperature == 0.3
+    assert read_generation(smoke / "pretrain").temperature == 1.0
 
 
 @pytest.fixture
 def client(smoke: Path) -> Iterator[openai.OpenAI]:
-    sampler, tokenizer = load_chat(smoke / "sft", slots=4)
-    with serving_app(create_app(sampler, tokenizer, "sft", hosts=("*",))) as url:
+    model = load_chat(smoke / "sft", slots=4)
+    sampler, tokenizer = model.sampler, model.tokenizer
+    with serving_app(app_of(sampler, tokenizer, "sft")) as url:
         yield openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
 
 

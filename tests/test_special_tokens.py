@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tumbler.chat.load import ChatModel
 from tumbler.chat.respond import chat_request, text_request
 from tumbler.engine import Sampling
 from tumbler.sft.conversations import Source, to_examples
+from tumbler.text.chat_format import OwnFormat
 from tumbler.text.conversation import Conversation, Message
 from tumbler.text.special import SPECIAL
 from tumbler.text.tokenizer import Tokenizer
@@ -44,7 +46,8 @@ def test_a_request_holds_the_special_tokens_of_its_turns_only(
     small_tokenizer: Tokenizer, system: str, user: str
 ) -> None:
     t, sampling = small_tokenizer, Sampling(1)
+    model = ChatModel(None, t, OwnFormat(t), ())  # type: ignore[arg-type]
     conversation = Conversation((Message("system", system), Message("user", user)), "x")
-    ids = list(chat_request(t, conversation, sampling).ids)
+    ids = list(chat_request(model, conversation, sampling).request.ids)
     assert specials(t, ids) == [t.bos, t.system, t.end, t.user, t.end, t.assistant]
-    assert specials(t, list(text_request(t, user, sampling).ids)) == [t.bos]
+    assert specials(t, list(text_request(model, user, sampling).request.ids)) == [t.bos]

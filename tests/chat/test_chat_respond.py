@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tumbler.chat import Done, Text, complete, load_chat, respond
+from tumbler.chat import ChatModel, Done, Reasoning, Text, complete, load_chat, respond
 from tumbler.chat.respond import chat_request, text_request
 from tumbler.chat.terminal import chat, generate, printable
 from tumbler.engine import Sampler, Sampling
 from tumbler.errors import UserError
+from tumbler.model import Transformer
 from tumbler.text.conversation import Conversation, Message
 from tumbler.text.tokenizer import Tokenizer
 
@@ -23,37 +24,44 @@ GREEDY, SHORT = Sampling(12, temperature=0), Sampling(4, temperature=0)
 HELLO = Conversation((Message("system", "be kind"), Message("user", "hello")), "test")
 
 
-def test_a_conversation_is_prompted_for_the_assistants_turn(tokenizer: Tokenizer) -> None:
-    request = chat_request(tokenizer, HELLO, GREEDY)
+@pytest.fixture
+def talker(sampler: Sampler, tokenizer: Tokenizer) -> ChatModel:
+    return ChatModel.of(sampler, tokenizer)
+
+
+def test_a_conversation_is_prompted_for_the_assistants_turn(talker: ChatModel, tokenizer: Tokenizer) -> None:
+    request = chat_request(talker, HELLO, GREEDY).request
     assert tokenizer.decode(request.ids) == ("<|bos|><|system|>be kind<|end|><|user|>hello<|end|><|assistant|>")
     assert {tokenizer.end, tokenizer.user} <= set(request.sampling.stop_ids)
 
 
 @given(st.lists(st.sampled_from(["<|end|>", "<|assistant|>", "<|bos|>", "<|/think|>", "a", " ", "|>"])).map("".join))
-def test_what_a_user_writes_never_becomes_a_special_token(tokenizer: Tokenizer, text: str) -> None:
+def test_what_a_user_writes_never_becomes_a_special_token(model: Transformer, tokenizer: Tokenizer, text: str) -> None:
+    talker = ChatModel.of(Sampler(model), tokenizer)
     special = set(tokenizer.special.values())
     conversation = Conversation((Message("system", text), Message("user", text)), "test")
-    assert sum(id in special for id in chat_request(tokenizer, conversation, GREEDY).ids) == 6
-    assert sum(id in special for id in text_request(tokenizer, text, GREEDY).ids) == 1
+    assert sum(id in special for id in chat_request(talker, conversation, GREEDY).request.ids) == 6
+    assert sum(id in special for id in text_request(talker, text, GREEDY).request.ids) == 1
 
 
-def test_an_answer_is_the_samplers_tokens_as_text(sampler: Sampler, tokenizer: Tokenizer) -> None:
-    events = list(respond(sampler, tokenizer, HELLO, GREEDY))
-    request = chat_request(tokenizer, HELLO, GREEDY)
+def test_an_answer_is_the_samplers_tokens_as_text(talker: ChatModel, sampler: Sampler, tokenizer: Tokenizer) -> None:
+    events = list(respond(talker, HELLO, GREEDY))
+    request = chat_request(talker, HELLO, GREEDY).request
     made = sampler.sample([request])[0]
     plain = [id for id in made.ids if id not in tokenizer.special.values()]
-    assert "".join(event.text for event in events if isinstance(event, Text)) == tokenizer.decode(plain)
-    assert events[-1] == Done(made.finish, len(request.ids), len(made.ids))
+    said = "".join(event.text for event in events if isinstance(event, Text | Reasoning))
+    assert said == tokenizer.decode(plain)
+    assert events[-1] == Done(made.finish, len(request.ids), len(made.ids), None, events[-1].reasoning_tokens)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
 @given(st.integers(0, 1000), st.text("aet h", min_size=1, max_size=2))
 def test_a_stop_string_ends_the_answer_and_frees_the_slot(
-    sampler: Sampler, tokenizer: Tokenizer, seed: int, stop: str
+    talker: ChatModel, sampler: Sampler, seed: int, stop: str
 ) -> None:
     sampling = Sampling(40, seed=seed)
-    full = "".join(e.text for e in complete(sampler, tokenizer, "the", sampling) if isinstance(e, Text))
-    events = list(complete(sampler, tokenizer, "the", sampling, [stop]))
+    full = "".join(e.text for e in complete(talker, "the", sampling) if isinstance(e, Text))
+    events = list(complete(talker, "the", sampling, [stop]))
     assert "".join(e.text for e in events if isinstance(e, Text)) == full.split(stop)[0]
     assert isinstance(events[-1], Done)
     if stop in full:
@@ -61,10 +69,8 @@ def test_a_stop_string_ends_the_answer_and_frees_the_slot(
     assert not sampler.step()
 
 
-def test_a_folder_answers_like_the_model_it_was_saved_from(
-    checkpoint: Path, sampler: Sampler, tokenizer: Tokenizer
-) -> None:
-    assert list(respond(*load_chat(checkpoint), HELLO, GREEDY)) == list(respond(sampler, tokenizer, HELLO, GREEDY))
+def test_a_folder_answers_like_the_model_it_was_saved_from(checkpoint: Path, talker: ChatModel) -> None:
+    assert list(respond(load_chat(checkpoint), HELLO, GREEDY)) == list(respond(talker, HELLO, GREEDY))
 
 
 def test_a_tokenizer_of_another_model_is_refused(checkpoint: Path, tmp_path: Path, tokenizer: Tokenizer) -> None:
@@ -76,10 +82,10 @@ def test_a_tokenizer_of_another_model_is_refused(checkpoint: Path, tmp_path: Pat
         load_chat(tmp_path / "mixed")
 
 
-def test_generate_prints_the_completion(checkpoint: Path, sampler: Sampler, tokenizer: Tokenizer) -> None:
+def test_generate_prints_the_completion(checkpoint: Path, talker: ChatModel) -> None:
     out = io.StringIO()
     generate(checkpoint, "the cat", GREEDY, out=out)
-    events = complete(sampler, tokenizer, "the cat", GREEDY)
+    events = complete(talker, "the cat", GREEDY)
     assert out.getvalue() == printable("".join(e.text for e in events if isinstance(e, Text))) + "\n"
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import openai
 import pytest
 from fastapi import FastAPI
-from support import random_model, serving_app
+from support import app_of, random_model, serving_app
 
 from tumbler.engine import Sampler
 from tumbler.model import ModelConfig, Transformer
-from tumbler.serve.app import create_app
 from tumbler.serve.server import LOCAL_NAMES
+from tumbler.serve.service import Limits
 from tumbler.text.tokenizer import Tokenizer
 
 
@@ -43,7 +43,7 @@ class Server:
 @pytest.fixture(scope="session")
 def server(model: Transformer, tokenizer: Tokenizer) -> Iterator[Server]:
     sampler = Sampler(model, slots=4)
-    app = create_app(sampler, tokenizer, "tiny-chat", hosts=LOCAL_NAMES, body_limit=20_000)
+    app = app_of(sampler, tokenizer, hosts=LOCAL_NAMES, limits=Limits(body=20_000))
     with serving_app(app) as url:
         yield Server(url, model, sampler, tokenizer)
 

@@ -11,11 +11,11 @@ import httpx
 import pytest
 import torch
 from fastapi import FastAPI
+from support import app_of
 
 from tumbler.engine import Sampler
 from tumbler.errors import UserError
 from tumbler.model import Transformer
-from tumbler.serve.app import create_app
 from tumbler.serve.server import is_local, listen
 from tumbler.text.tokenizer import Tokenizer
 
@@ -43,10 +43,11 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
     [
         ({"messages": "hi"}, "messages", "messages: input should be a valid list"),
         ({"messages": []}, "messages", "messages: list should have at least 1 item after validation, not 0"),
-        ({"messages": [{"role": "user"}]}, "messages[0].content", "parameter 'messages[0].content' is missing"),
+        ({"messages": [{"role": "user"}]}, "messages", "messages: message 1: 'content' must be a text"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role", "messages[0].role: input should be"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content", "input should be a valid string"),
-        ({"messages": [{"role": "user", "content": None}]}, "messages[0].content", "input should be a valid string"),
+        ({"messages": [{"role": "user", "content": None}]}, "messages", "message 1: 'content' must be a text"),
+        ({"messages": [{"role": "tool", "content": "4"}]}, "messages", "must follow the call that it answers"),
         ({"messages": [{"role": "user", "content": [{"type": "x"}]}]}, "messages[0].content[0].type", "'text'"),
         (
             {"messages": [*HELLO["messages"], {"role": "system", "content": ""}]},
@@ -62,11 +63,17 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
         ({"seed": 2**70}, "seed", "seed: input should be"),
         ({"stop": [""]}, "stop[0]", "at least 1 character"),
         ({"stop": ["x"] * 17}, "stop", "at most 16 items"),
-        ({"n": 2}, "n", "n: is not supported here (only 1); leave it out"),
-        ({"n": True}, "n", "is not supported here"),
-        ({"n": 10**30}, "n", "is not supported here"),
-        ({"tools": [{"type": "function"}]}, "tools", "is not supported here (only []); leave it out"),
-        ({"logprobs": True}, "logprobs", "is not supported here (only False)"),
+        ({"n": 0}, "n", "n: input should be greater than or equal to 1"),
+        ({"n": True}, "n", "n: input should be a valid integer"),
+        ({"n": 10**30}, "n", "n: input should be"),
+        ({"tools": [{"type": "function"}]}, "tools", 'tool 1: must be {"type": "function", "function": '),
+        ({"logprobs": 1}, "logprobs", "logprobs: input should be a valid boolean"),
+        ({"top_logprobs": 2}, "top_logprobs", "top_logprobs is only allowed with logprobs = true"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "less than or equal to 20"),
+        ({"frequency_penalty": 3}, "frequency_penalty", "less than or equal to 2"),
+        ({"logit_bias": {"x": 1}}, "logit_bias", "logit_bias: 'x' is no token id"),
+        ({"logit_bias": {"5": 101}}, "logit_bias.5", "less than or equal to 100"),
+        ({"store": True}, "store", "store: is not supported here (only False); leave it out"),
         ({"response_format": {"type": "json_object"}}, "response_format", "is not supported here"),
         ({"temprature": 1}, "temprature", "unknown parameter 'temprature'; leave it out"),
         ({"stream_options": {"include_usage": True}}, "stream_options", "only allowed with stream = true"),
@@ -104,7 +111,13 @@ def test_a_malformed_body_is_a_400(server: Any, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "param"), [({"prompt": ["a", "b"]}, "prompt"), ({"echo": True}, "echo"), ({"logprobs": 5}, "logprobs")]
+    ("change", "param"),
+    [
+        ({"prompt": []}, "prompt"),
+        ({"best_of": 2}, "best_of"),
+        ({"logprobs": 21}, "logprobs"),
+        ({"max_tokens": 0}, "max_tokens"),
+    ],
 )
 def test_a_completion_is_as_strict(server: Any, change: dict[str, Any], param: str) -> None:
     answer = post(server, TEXT, PROMPT | change)
@@ -180,7 +193,7 @@ def test_broken_weights_fail_the_requests_under_way_and_the_server_goes_on(
     broken = Transformer(model.config)
     sampler = Sampler(broken)
     sampler.update({name: torch.full_like(tensor, torch.nan) for name, tensor in model.state_dict().items()}, 0)
-    with serving(create_app(sampler, tokenizer, "tiny-chat")) as url:
+    with serving(app_of(sampler, tokenizer)) as url:
         for _ in range(2):
             answer = httpx.post(url + CHAT, json=HELLO, timeout=20)
             assert answer.status_code == 500
@@ -199,7 +212,7 @@ def test_an_engine_that_has_stopped_is_a_503_and_leaves_nobody_waiting(
     sampler = Sampler(model)
     monkeypatch.setattr(sampler, "step", lambda: 1 // 0)
     monkeypatch.setattr("threading.excepthook", lambda _: None)
-    with serving(create_app(sampler, tokenizer, "tiny-chat")) as url:
+    with serving(app_of(sampler, tokenizer)) as url:
         for _ in range(2):
             answer = httpx.post(url + CHAT, json=HELLO, timeout=5)
             assert answer.status_code == 500

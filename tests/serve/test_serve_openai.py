@@ -12,11 +12,11 @@ import httpx
 import openai
 import pytest
 from fastapi import FastAPI
+from support import app_of
 
-from tumbler.chat import Done, Text, complete, respond
+from tumbler.chat import ChatModel, Done, Text, complete, respond
 from tumbler.engine import Sampler, Sampling
-from tumbler.model import Transformer
-from tumbler.serve.app import create_app
+from tumbler.model import Generation, Transformer
 from tumbler.text.conversation import Conversation, Message
 from tumbler.text.tokenizer import Tokenizer
 
@@ -26,8 +26,8 @@ CONVERSATION = Conversation((Message("system", "be kind"), Message("user", "hell
 
 def said_by_the_model(server: Any, sampling: Sampling, stop: tuple[str, ...] = ()) -> tuple[str, Done]:
     """What the chat room makes of ASKED, without a server."""
-    sampler = Sampler(server.model)
-    *texts, done = respond(sampler, server.tokenizer, CONVERSATION, sampling, stop)
+    model = ChatModel.of(Sampler(server.model), server.tokenizer)
+    *texts, done = respond(model, CONVERSATION, sampling, stop)
     assert isinstance(done, Done)
     return "".join(event.text for event in texts if isinstance(event, Text)), done
 
@@ -65,8 +65,8 @@ def test_a_streamed_chat_answer_is_the_same_text(server: Any) -> None:
 
 
 def test_a_completion_whole_and_streamed(server: Any) -> None:
-    sampler = Sampler(server.model)
-    events = list(complete(sampler, server.tokenizer, "the cat", Sampling(20, seed=5)))
+    model = ChatModel.of(Sampler(server.model), server.tokenizer)
+    events = list(complete(model, "the cat", Sampling(20, seed=5)))
     text = "".join(event.text for event in events if isinstance(event, Text))
     asked = {"model": "tiny-chat", "prompt": "the cat", "max_tokens": 20, "seed": 5}
     whole = server.client.completions.create(**asked)
@@ -154,7 +154,7 @@ def test_a_client_that_leaves_frees_its_slot(server: Any) -> None:
 def test_without_a_temperature_the_models_own_is_taken(
     model: Transformer, tokenizer: Tokenizer, serving: Callable[[FastAPI], AbstractContextManager[str]]
 ) -> None:
-    app = create_app(Sampler(model, slots=2), tokenizer, "cool", temperature=0.0)
+    app = app_of(Sampler(model, slots=2), tokenizer, "cool", Generation(temperature=0.0))
     with serving(app) as url:
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-
-from tumbler.engine import Sampler
-from tumbler.engine.sampler import Token
-from tumbler.serve.app import create_app
+from support import Parrot, app_of
 
 FLAGS = [
     "--headless",
@@ -27,33 +23,9 @@ FLAGS = [
 ANSWER = "Oslo is the capital.\n<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 
 
-class Parrot(Sampler):
-    """Says ANSWER; to a prompt that holds "forever" it never ends."""
-
-    def __init__(self, tokenizer: Any, model: Any) -> None:
-        super().__init__(model)
-        self._answer = tokenizer.encode(ANSWER)
-        self._forever = tokenizer.encode("forever")
-
-    def step(self) -> bool:
-        time.sleep(0.002)  # no real model is faster
-        for ticket, run in list(self._runs.items()):
-            endless = any(
-                list(run.request.ids[place : place + len(self._forever)]) == self._forever
-                for place in range(len(run.request.ids))
-            )
-            place = len(run.made)
-            run.made.append(self._answer[place % len(self._answer)])
-            last = place == len(self._answer) - 1 and not endless
-            run.deliver(Token(0, run.made[-1], 0.0, 0.0, "length" if last else None))
-            if last:
-                self.cancel(ticket)
-        return bool(self._runs)
-
-
 @pytest.fixture(scope="module")
 def url(model: Any, tokenizer: Any, serving: Any) -> Iterator[str]:
-    with serving(create_app(Parrot(tokenizer, model), tokenizer, "tiny-chat")) as at:
+    with serving(app_of(Parrot(model, tokenizer, tokenizer.encode(ANSWER), 0.002), tokenizer)) as at:
         yield at
 
 

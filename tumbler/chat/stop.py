@@ -19,20 +19,19 @@ class StopStrings:
             raise UserError("a stop string is empty; give at least one character")
         self._stops = tuple(stops)
         self._held = ""
-        self.found = False
+        self.found: str | None = None
 
     def push(self, text: str) -> str:
         """The text that is now known to stand before any stop string."""
-        if self.found:
+        if self.found is not None:
             return ""
         text = self._held + text
-        matches = [(start + len(stop), start) for stop in self._stops if (start := text.find(stop)) >= 0]
+        matches = [(start + len(stop), start, stop) for stop in self._stops if (start := text.find(stop)) >= 0]
         if matches:
-            self.found = True
-            safe = min(matches)[1]
+            _, safe, self.found = min(matches)
         else:
-            safe = len(text) - max((_overlap(text, stop) for stop in self._stops), default=0)
-        self._held = "" if self.found else text[safe:]
+            safe = len(text) - max((overlap(text, stop) for stop in self._stops), default=0)
+        self._held = "" if self.found is not None else text[safe:]
         return text[:safe]
 
     def flush(self) -> str:
@@ -41,7 +40,7 @@ class StopStrings:
         return text
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """Length of the longest end of `text` that begins `stop`."""
     longest = min(len(text), len(stop) - 1)
     return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)

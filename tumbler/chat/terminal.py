@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from tumbler.chat.events import Event, Text
-from tumbler.chat.load import load_chat
+from tumbler.chat.load import ChatModel, load_chat
 from tumbler.chat.respond import complete, respond
-from tumbler.engine import Sampler, Sampling
+from tumbler.engine import Sampling
 from tumbler.errors import UserError
 from tumbler.text.conversation import Conversation, Message
-from tumbler.text.tokenizer import Tokenizer
 
 HELP: Final = "/reset begins anew, /exit or Ctrl-D ends, Ctrl-C stops an answer"
 
@@ -27,8 +26,7 @@ def generate(
     model: Path, prompt: str, sampling: Sampling, stop: Sequence[str] = (), *, out: TextIO | None = None
 ) -> None:
     """Print what the model writes after `prompt`, as it comes."""
-    sampler, tokenizer = load_chat(model, slots=1)
-    _show(complete(sampler, tokenizer, prompt, sampling, stop), out or sys.stdout)
+    _show(complete(load_chat(model, slots=1), prompt, sampling, stop), out or sys.stdout)
 
 
 def chat(
@@ -41,8 +39,7 @@ def chat(
     out: TextIO | None = None,
 ) -> None:
     """Talk with the model: one `message`, or each of `lines` (default: what is typed, or standard input)."""
-    sampler, tokenizer = load_chat(model, slots=1)
-    talk = Talk(sampler, tokenizer, sampling, system, out or sys.stdout)
+    talk = Talk(load_chat(model, slots=1), sampling, system, out or sys.stdout)
     if message is not None:
         talk.say(message)
         return
@@ -54,17 +51,15 @@ def chat(
 class Talk:
     """A conversation in memory, answered on `out`."""
 
-    def __init__(
-        self, sampler: Sampler, tokenizer: Tokenizer, sampling: Sampling, system: str | None, out: TextIO
-    ) -> None:
-        self._sampler, self._tokenizer, self._sampling, self._out = sampler, tokenizer, sampling, out
+    def __init__(self, model: ChatModel, sampling: Sampling, system: str | None, out: TextIO) -> None:
+        self._model, self._sampling, self._out = model, sampling, out
         self._opening = (Message("system", system),) if system else ()
         self._messages: tuple[Message, ...] = self._opening
 
     def say(self, text: str) -> None:
         """Answer one message; both are remembered. UserError, and nothing remembered, when it is too long."""
         asked = (*self._messages, Message("user", text))
-        events = respond(self._sampler, self._tokenizer, Conversation(asked, "chat"), self._sampling)
+        events = respond(self._model, Conversation(asked, "chat"), self._sampling)
         self._messages = (*asked, Message("assistant", _show(events, self._out)))
 
     def reset(self) -> None:

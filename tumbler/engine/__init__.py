@@ -1,6 +1,7 @@
 """The sampler: ids in, ids out. Knows no text and no tools."""
 
 from tumbler.engine.masked import fill, pseudo_log_likelihood
+from tumbler.engine.products import Weights
 from tumbler.engine.runner import PromptId, Score
 from tumbler.engine.sampler import Completion, Item, Load, Request, Sampler, Token
 from tumbler.engine.sampling import Constraint, Sampling
@@ -16,6 +17,7 @@ __all__ = [
     "Sampling",
     "Score",
     "Token",
+    "Weights",
     "fill",
     "pseudo_log_likelihood",
 ]

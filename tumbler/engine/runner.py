@@ -85,13 +85,7 @@ class Runner:
 
         Only the states before these ids go through the head: of a long prompt with a short end, nearly none.
         """
-        reads = [Read(n, 0, ids) for n, ids in enumerate(sequences)]
-        config, longest = self.config, max(map(len, sequences))
-        # A layer reads only what it has itself just written, so all can use the same memory.
-        shape = len(sequences), config.num_key_value_heads, longest, config.head_dim
-        keys, values = (torch.zeros(shape, dtype=self._decoder.dtype, device=self.device) for _ in range(2))
-        layers = config.num_hidden_layers
-        states = self._decoder(self._plan([], reads), [keys] * layers, [values] * layers)
+        states = self._states(sequences)
         places, wanted, begin = list[int](), list[int](), 0
         for ids, start in zip(sequences, starts, strict=True):
             places += range(begin + start - 1, begin + len(ids) - 1)
@@ -100,6 +94,13 @@ class Runner:
         scores = (found.score for found in self.scores(states[places], wanted, top=0))
         counts = (max(0, len(ids) - start) for ids, start in zip(sequences, starts, strict=True))
         return [list(islice(scores, count)) for count in counts]
+
+    @torch.inference_mode()
+    def embed(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """(sequences, D) The mean of each one's last states, after the last norm, at length 1; fp32."""
+        states = self._decoder.norm(self._states(sequences)).float()
+        means = torch.stack([part.mean(0) for part in states.split([len(ids) for ids in sequences])])
+        return torch.nn.functional.normalize(means, dim=-1)
 
     @torch.inference_mode()
     def scores(self, states: Tensor, wanted: Sequence[int], top: int) -> Iterator[PromptId]:
@@ -123,6 +124,16 @@ class Runner:
         model.load_state_dict(taken, assign=True)
         with torch.inference_mode():
             self._decoder = Decoder(model, self._weights, self._compile)
+
+    def _states(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """The states of all ids, one sequence after the other; beside the slots' cache."""
+        reads = [Read(n, 0, ids) for n, ids in enumerate(sequences)]
+        config, longest = self.config, max(map(len, sequences))
+        # A layer reads only what it has itself just written, so all can use the same memory.
+        shape = len(sequences), config.num_key_value_heads, longest, config.head_dim
+        keys, values = (torch.zeros(shape, dtype=self._decoder.dtype, device=self.device) for _ in range(2))
+        layers = config.num_hidden_layers
+        return self._decoder(self._plan([], reads), [keys] * layers, [values] * layers)
 
     def _plan(self, decode: Sequence[tuple[int, int]], reads: Sequence[Read]) -> Plan:
         ids, positions = [id for id, _ in decode], [place for _, place in decode]

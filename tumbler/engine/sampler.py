@@ -189,6 +189,19 @@ class Sampler:
                 found[number] = scores
         return found
 
+    def embed(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+        """For each sequence of ids a vector of length 1 (D numbers): the mean of the model's last states."""
+        for number, ids in enumerate(sequences):
+            self._check_ids(ids, number)
+            if not 0 < len(ids) <= self.context:
+                raise UserError(f"sequence {number} has {len(ids)} ids, the model's context holds 1 to {self.context}")
+        found: list[list[float]] = [[] for _ in sequences]
+        for group in _groups(sequences, SCORED_IDS):
+            vectors = self._runner.embed([sequences[n] for n in group]).tolist()
+            for number, vector in zip(group, vectors, strict=True):
+                found[number] = vector
+        return found
+
     def update(self, weights: Mapping[str, Tensor], version: int, *, abort: bool = False) -> None:
         """Take other weights; requests under way are first run to their end, or fail (`abort`)."""
         while self._runs and not abort:

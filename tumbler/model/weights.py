@@ -46,15 +46,6 @@ def save_model(
     write_weights(folder, to_family(config, dict(model.named_parameters())), dtype, shard_bytes)
 
 
-def recommended_temperature(folder: Path) -> float:
-    """The temperature of the folder's generation_config.json; 1 where it names none, as transformers and vLLM do."""
-    file = folder / GENERATION
-    value = read_json(file).get("temperature", 1.0) if file.is_file() else 1.0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:
-        raise UserError(f"{file}: temperature = {value!r}: must be a number from 0 to 2")
-    return float(value)
-
-
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Transformer:
     """A Transformer from a Hugging Face folder, in `dtype`, on the CPU; UserError when the folder is no such model."""
     with open_model(folder) as (model, stored):

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from tumbler.errors import Failure, UserError
 
 INVALID: Final = "invalid_request_error"
+KIND: Final = re.compile(r"^(str|int|float|bool)$|\[|^[A-Z]\w+$")
+"""What pydantic puts into a place to say which kind of a union it tried; no parameter is called so."""
+
+
+class ErrorDetail(BaseModel):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(BaseModel):
+    """What every error's body is."""
+
+    error: ErrorDetail
 
 
 class ApiError(Exception):
@@ -57,10 +74,15 @@ def install(app: FastAPI) -> None:
 
 def _invalid(error: RequestValidationError) -> ApiError:
     """The first thing that is wrong with a request's body, by its place: messages[0].content"""
-    first = error.errors()[0]
+    found = error.errors()
+    # Of a parameter that may be of several kinds, the one whose kind it is tells more.
+    first = next((one for one in found if not one["type"].endswith("_type")), found[0])
     if first["type"] == "json_invalid":
         return ApiError(400, f"the body is not valid JSON: {first['ctx']['error']}")
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:]).lstrip(".")
+    names = [part for part in first["loc"][1:] if isinstance(part, int) or not KIND.search(part)]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in names).lstrip(".")
+    if not place and first["type"] == "value_error":
+        return ApiError(400, str(first["ctx"]["error"]))
     if not place:
         return ApiError(400, "the body must be a JSON object, sent with Content-Type: application/json")
     if first["type"] == "extra_forbidden":

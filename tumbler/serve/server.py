@@ -2,41 +2,91 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import torch
 import uvicorn
 
 from tumbler.chat.load import load_chat
+from tumbler.engine import Weights
 from tumbler.errors import UserError
-from tumbler.model import recommended_temperature
+from tumbler.model import read_config
 from tumbler.serve.app import create_app
+from tumbler.serve.models import Load, Models
+from tumbler.serve.remote import Remote
+from tumbler.serve.service import Limits
+from tumbler.serve.store import Store
 
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 GRACE_SECONDS: Final = 5
 """How long Ctrl-C waits for answers under way."""
 
 
-def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, *, slots: int = 16) -> None:
-    """Serve until Ctrl-C. `slots` requests run at a time, the others wait."""
-    listening = listen(host, port)
-    sampler, tokenizer = load_chat(folder, slots=slots)
-    name = folder.resolve().name
+@dataclass(frozen=True)
+class Serving:
+    """How a server is run."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    slots: int = 16
+    """Requests that a model runs at a time; the others wait."""
+    weights: Weights = "plain"
+    idle_seconds: float | None = None
+    at_once: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    keys: Sequence[str] = ()
+    origins: Sequence[str] = ()
+    remotes: Sequence[Remote] = ()
+    chats: str | None = None
+    """URL of the database of chats; none: chats are not kept."""
+
+
+def serve(folders: Sequence[Path], how: Serving) -> None:
+    """Serve models until Ctrl-C. A single one is loaded at once, several when they are asked for."""
+    loads = {name: _load(folder, how) for name, folder in _named(folders).items()}
+    listening = listen(how.host, how.port)
+    store = None if how.chats is None else Store(how.chats)
     app = create_app(
-        sampler,
-        tokenizer,
-        name,
-        temperature=recommended_temperature(folder),
-        hosts=LOCAL_NAMES if is_local(host) else ("*",),
+        Models(loads, idle_seconds=how.idle_seconds, at_once=how.at_once),
+        limits=how.limits,
+        hosts=LOCAL_NAMES if is_local(how.host) else ("*",),
+        keys=how.keys,
+        origins=how.origins,
+        remotes=how.remotes,
+        store=store,
     )
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, server_header=False)
-    shown = f"[{host}]" if ":" in host else host
+    shown = f"[{how.host}]" if ":" in how.host else how.host
     at = f"http://{shown}:{listening.getsockname()[1]}"
-    print(f"{name} is served at {at} (chat page) and {at}/v1 (OpenAI's API); Ctrl-C ends", file=sys.stderr)
+    names = ", ".join(loads)
+    print(f"{names}: served at {at} (chat page) and {at}/v1 (OpenAI's API); Ctrl-C ends", file=sys.stderr)
+    if not is_local(how.host) and not how.keys:
+        print("anyone who can reach this address may ask: give --api-keys FILE to ask for a key", file=sys.stderr)
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _load(folder: Path, how: Serving) -> Load:
+    dtype = torch.float32 if how.weights == "plain" else torch.bfloat16
+    return functools.partial(load_chat, folder, slots=how.slots, weights=how.weights, dtype=dtype)
+
+
+def _named(folders: Sequence[Path]) -> dict[str, Path]:
+    """Folders by their names. UserError: one is no model's, or two have one name."""
+    named: dict[str, Path] = {}
+    for folder in folders:
+        name = folder.resolve().name
+        if name in named:
+            raise UserError(f"two models are called {name!r} ({named[name]}, {folder}); rename a folder")
+        read_config(folder)
+        named[name] = folder
+    return named
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The bodies of requests, as OpenAI's API has them: strict, and nothing unknown is passed over.
+"""What the bodies of requests share: strict, and nothing unknown is passed over.
 
 A parameter that we do not have is still accepted at the value that changes nothing, since clients send
 those by themselves; at any other value it is refused by name.
@@ -6,7 +6,8 @@ those by themselves; at any other value it is refused by name.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+import json
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -16,27 +17,24 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
-    TypeAdapter,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from tumbler.chat.load import ChatModel
 from tumbler.engine import Sampling
+from tumbler.serve.errors import ApiError
 
 SEEDS: Final = 2**63
+TOP: Final = 20
+"""Alternatives that are told with each token, at most (OpenAI's limit)."""
 
 
-def _joined(value: Any) -> Any:
-    """Content given as parts of type text is their text, put together."""
-    if not isinstance(value, list):
-        return value
-    return "".join(part.text for part in TypeAdapter(list[TextPart]).validate_python(value, strict=True))
-
-
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _only(*neutral: JsonValue) -> AfterValidator:
+def only(*neutral: JsonValue) -> AfterValidator:
     """Accepts null and the values that change nothing."""
 
     def check(value: JsonValue) -> None:
@@ -54,33 +52,33 @@ class Wire(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class TextPart(Wire):
-    type: Literal["text"]
-    text: str
+class SentBack(Wire):
+    """A part of an earlier answer, as clients send it back: with keys of other servers' answers, as null."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: item for key, item in value.items() if item is not None or key in cls.model_fields}
 
 
-class WireMessage(Wire):
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
-    # What clients add when they send an earlier answer back.
-    name: str | None = None
-    refusal: Annotated[JsonValue, _only()] = None
-    annotations: Annotated[JsonValue, _only([])] = None
-    audio: Annotated[JsonValue, _only()] = None
-    function_call: Annotated[JsonValue, _only()] = None
-    tool_calls: Annotated[JsonValue, _only([])] = None
+StopString = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+StopStrings = Annotated[
+    Annotated[list[StopString], Field(max_length=16)] | None,
+    BeforeValidator(listed, json_schema_input_type=str | list[str] | None),
+]
+Id = Annotated[int, Field(ge=0)]
 
 
 class StreamOptions(Wire):
     include_usage: bool | None = None
-    include_obfuscation: Annotated[JsonValue, _only(False)] = None
-
-
-StopString = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    include_obfuscation: Annotated[JsonValue, only(False)] = None
 
 
 class GenerationRequest(Wire):
-    """What both endpoints share. `top_k` and `min_p` are not OpenAI's; vLLM and llama.cpp have them too."""
+    """What endpoints that write share. `top_k`, `min_p`, `repetition_penalty` are not OpenAI's; vLLM and llama.cpp have
+    them too."""
 
     model: str
     max_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -88,29 +86,16 @@ class GenerationRequest(Wire):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=100)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    logit_bias: Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=1024)] | None = None
     seed: Annotated[int, Field(ge=-SEEDS, lt=SEEDS)] | None = None
-    stop: Annotated[
-        Annotated[list[StopString], Field(max_length=16)] | None,
-        BeforeValidator(_listed, json_schema_input_type=str | list[str] | None),
-    ] = None
+    stop: StopStrings = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None
-    n: Annotated[JsonValue, _only(1)] = None
-    frequency_penalty: Annotated[JsonValue, _only(0)] = None
-    presence_penalty: Annotated[JsonValue, _only(0)] = None
-    logit_bias: Annotated[JsonValue, _only({})] = None
-
-    def sampling(self, context: int, temperature: float) -> Sampling:
-        """Without max_tokens, the context is the limit; without a temperature, the model's own is taken."""
-        return Sampling(
-            max_tokens=self.limit or context,
-            temperature=temperature if self.temperature is None else self.temperature,
-            top_k=self.top_k,
-            top_p=self.top_p,
-            min_p=self.min_p,
-            seed=None if self.seed is None else self.seed % SEEDS,
-        )
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
 
     @property
     def limit(self) -> int | None:
@@ -120,35 +105,32 @@ class GenerationRequest(Wire):
     def wants_usage(self) -> bool:
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
+    def sampling(self, model: ChatModel, top: int = 0) -> Sampling:
+        """What the request leaves open is the checkpoint's own; without max_tokens, the context is the limit."""
+        own = model.generation
+        return Sampling(
+            max_tokens=self.limit or model.sampler.context,
+            temperature=own.temperature if self.temperature is None else self.temperature,
+            top_k=self.top_k or own.top_k,
+            top_p=own.top_p if self.top_p is None else self.top_p,
+            min_p=own.min_p if self.min_p is None else self.min_p,
+            seed=None if self.seed is None else self.seed % SEEDS,
+            repetition_penalty=self.repetition_penalty or own.repetition_penalty,
+            presence_penalty=self.presence_penalty or 0.0,
+            frequency_penalty=self.frequency_penalty or 0.0,
+            logit_bias=self._bias(),
+            top=top,
+        )
 
-class ChatRequest(GenerationRequest):
-    """POST /v1/chat/completions"""
-
-    messages: Annotated[list[WireMessage], Field(min_length=1)]
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    metadata: dict[str, str] | None = None
-    store: Annotated[JsonValue, _only(False)] = None
-    service_tier: Annotated[JsonValue, _only("auto", "default")] = None
-    logprobs: Annotated[JsonValue, _only(False)] = None
-    top_logprobs: Annotated[JsonValue, _only(0)] = None
-    tools: Annotated[JsonValue, _only([])] = None
-    tool_choice: Annotated[JsonValue, _only("none", "auto")] = None
-    parallel_tool_calls: Annotated[JsonValue, _only(True, False)] = None
-    functions: Annotated[JsonValue, _only([])] = None
-    response_format: Annotated[JsonValue, _only({"type": "text"})] = None
-    modalities: Annotated[JsonValue, _only(["text"])] = None
-
-    @property
-    def limit(self) -> int | None:
-        """`max_completion_tokens` is the newer name of `max_tokens`."""
-        return self.max_completion_tokens or self.max_tokens
+    def _bias(self) -> dict[int, float]:
+        for id in self.logit_bias or {}:
+            if not (id.isascii() and id.isdigit() and len(id) < 10):
+                raise ApiError(400, f"logit_bias: {id[:40]!r} is no token id", param="logit_bias", code="invalid_value")
+        return {int(id): bias for id, bias in (self.logit_bias or {}).items()}
 
 
-class CompletionRequest(GenerationRequest):
-    """POST /v1/completions"""
+Body = dict[str, Any]
 
-    prompt: str
-    best_of: Annotated[JsonValue, _only(1)] = None
-    echo: Annotated[JsonValue, _only(False)] = None
-    logprobs: Annotated[JsonValue, _only()] = None
-    suffix: Annotated[JsonValue, _only()] = None
+
+def to_json(body: Body) -> str:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -6,29 +6,32 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Self, TypeVar
 
-from tumbler.engine import Item, Request, Sampler, Token
-from tumbler.errors import Failure
+from tumbler.engine import Load, Request, Sampler, Token
+from tumbler.errors import Failure, UserError
 
+T = TypeVar("T")
 STOPPED: Final = "the engine has stopped; restart the server"
-Order = Literal["submit", "cancel", "close"]
+Order = Literal["submit", "cancel", "call", "close"]
 
 
 @dataclass(eq=False)
 class _Job:
-    """One request, and the way back to whoever waits for it."""
+    """One request, or other work on the sampler, and the way back to whoever waits for it."""
 
-    request: Request
+    items: asyncio.Queue[Any]
     loop: asyncio.AbstractEventLoop
-    tokens: asyncio.Queue[Item] = field(default_factory=asyncio.Queue)
+    request: Request | None = None
+    number: int = 0
+    work: Callable[[Sampler], Any] | None = None
 
-    def deliver(self, item: Item) -> None:
+    def deliver(self, item: Any) -> None:
         # A loop that is closed has nobody left who waits.
         with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self.tokens.put_nowait, item)
+            self.loop.call_soon_threadsafe(self.items.put_nowait, item)
 
 
 class Worker:
@@ -40,15 +43,16 @@ class Worker:
         self._tickets: dict[_Job, int] = {}
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.busy = 0
+        """Requests that run or wait."""
 
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
 
     @property
-    def busy(self) -> int:
-        """Requests that run or wait."""
-        return len(self._tickets) + self._orders.qsize()
+    def load(self) -> Load:
+        return self._sampler.load
 
     def start(self) -> None:
         self._thread.start()
@@ -58,23 +62,29 @@ class Worker:
         self._orders.put(("close", None))
         self._thread.join()
 
-    async def tokens(self, request: Request) -> AsyncGenerator[Token, None]:
-        """The tokens of a request that the sampler has checked. Leaving early frees its slot."""
-        job = _Job(request, asyncio.get_running_loop())
-        self._orders.put(("submit", job))
-        try:
-            # After the put: whoever comes too late for `_refuse_orders` sees this.
-            if self._stopped:
-                raise Failure(STOPPED)
-            while True:
-                item = await job.tokens.get()
-                if isinstance(item, Failure):
-                    raise item
-                yield item
-                if item.finish:
-                    return
-        finally:
-            self._orders.put(("cancel", job))
+    def stream(self, requests: Sequence[Request]) -> Stream:
+        """The tokens of requests that the sampler has checked."""
+        return Stream(self, requests)
+
+    async def call(self, work: Callable[[Sampler], T]) -> T:
+        """What `work` makes of the sampler, between two of its steps; UserError and Failure come through."""
+        job = _Job(asyncio.Queue(), asyncio.get_running_loop(), work=work)
+        self.order("call", job)
+        done: T = await self.item(job.items)
+        return done
+
+    def order(self, order: Order, job: _Job) -> None:
+        self._orders.put((order, job))
+
+    async def item(self, items: asyncio.Queue[Any]) -> Any:
+        """The next thing that the thread delivers, after an order."""
+        # Whoever comes too late for `_refuse_orders` sees this.
+        if self._stopped and items.empty():
+            raise Failure(STOPPED)
+        item = await items.get()
+        if isinstance(item, Exception):
+            raise item
+        return item
 
     def _run(self) -> None:
         try:
@@ -91,8 +101,10 @@ class Worker:
             order, job = self._orders.get()
             if job is None:
                 return False
-            if order == "submit":
-                self._tickets[job] = self._sampler.submit(job.request, job.deliver)
+            if job.work is not None:
+                _call(job, job.work, self._sampler)
+            elif order == "submit" and job.request is not None:
+                self._tickets[job] = self._sampler.submit(job.request, job.deliver, job.number)
             elif (ticket := self._tickets.pop(job, None)) is not None:
                 self._sampler.cancel(ticket)
         return True
@@ -102,7 +114,7 @@ class Worker:
         try:
             self._sampler.step()
         except (RuntimeError, MemoryError) as error:
-            self._fail(error if isinstance(error, Failure) else Failure(f"the engine failed: {error}"))
+            self._fail(_failure(error))
 
     def _fail(self, failure: Failure) -> None:
         failed = list(self._tickets.items())
@@ -116,5 +128,58 @@ class Worker:
         """Nobody waits for ever: requests that came while the thread ended fail too."""
         while not self._orders.empty():
             order, job = self._orders.get()
-            if order == "submit" and job is not None:
+            if order in ("submit", "call") and job is not None:
                 job.deliver(Failure(STOPPED))
+
+
+class Stream:
+    """Requests of one client, under way while the block lasts; leaving it frees their slots.
+
+    `async with worker.stream(requests) as stream: async for token in stream: ...`
+    """
+
+    def __init__(self, worker: Worker, requests: Sequence[Request]) -> None:
+        self._worker, self._items = worker, asyncio.Queue[Any]()
+        loop = asyncio.get_running_loop()
+        self._open = {n: _Job(self._items, loop, request, n) for n, request in enumerate(requests)}
+
+    async def __aenter__(self) -> Self:
+        self._worker.busy += len(self._open)
+        for job in self._open.values():
+            self._worker.order("submit", job)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for number in list(self._open):
+            self.drop(number)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Token:
+        while self._open:
+            token: Token = await self._worker.item(self._items)
+            if token.request in self._open:  # one that is dropped may have sent more
+                if token.finish:
+                    self.drop(token.request)
+                return token
+        raise StopAsyncIteration
+
+    def drop(self, number: int) -> None:
+        """No more tokens of this request."""
+        if (job := self._open.pop(number, None)) is not None:
+            self._worker.busy -= 1
+            self._worker.order("cancel", job)
+
+
+def _call(job: _Job, work: Callable[[Sampler], Any], sampler: Sampler) -> None:
+    try:
+        job.deliver(work(sampler))
+    except UserError as error:
+        job.deliver(error)
+    except (RuntimeError, MemoryError) as error:
+        job.deliver(_failure(error))
+
+
+def _failure(error: Exception) -> Failure:
+    return error if isinstance(error, Failure) else Failure(f"the engine failed: {error}")
