@@ -14,6 +14,7 @@ from support import app_of, serving_app
 from tumbler.engine import Sampler
 from tumbler.errors import UserError
 from tumbler.model import Transformer
+from tumbler.serve.server import read_keys
 from tumbler.serve.store import Store
 from tumbler.text.tokenizer import Tokenizer
 
@@ -133,3 +134,16 @@ def test_a_rating_is_one_or_minus_one(chats: str) -> None:
 def test_a_database_that_cannot_be_opened_is_the_users_mistake(url: str) -> None:
     with pytest.raises(UserError, match=r"cannot be opened: .*; give another URL with --chats"):
         Store(url)
+
+
+def test_keys_are_read_from_a_file_and_never_told(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"# ours\n{KEY}\n\n  {OTHER}  \n")
+    assert read_keys(file) == (KEY, OTHER)
+    for text, error in (("", "holds no key"), ("sk-fine-key\nshort\n", "keys:2: a key has at least 8")):
+        file.write_text(text)
+        with pytest.raises(UserError, match=error) as caught:
+            read_keys(file)
+        assert "short" not in str(caught.value)
+    with pytest.raises(UserError, match="cannot be read as a file of API keys"):
+        read_keys(tmp_path / "none")

@@ -82,17 +82,49 @@ def chat(
 
 @app.command()
 def serve(
-    model: Model,
+    models: Annotated[list[Path], typer.Argument(help="Model folders, such as runs/tiny/sft.")],
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    slots: Annotated[int, typer.Option(min=1, help="Requests that a model answers at a time; others wait.")] = 16,
+    weights: Annotated[str, typer.Option(help="plain (fp32), packed (bf16) or int8: faster on a CPU.")] = "plain",
+    idle: Annotated[float | None, typer.Option(help="Minutes without a request until a model is unloaded.")] = None,
+    at_once: Annotated[int | None, typer.Option(min=1, help="Models in memory at a time, at most.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds that a request may take.")] = 600.0,
+    api_keys: Annotated[Path | None, typer.Option(help="File of keys, one a line; a request must show one.")] = None,
+    cors: Annotated[list[str] | None, typer.Option(help="A site whose pages may ask, such as https://lab.me.")] = None,
+    remote: Annotated[list[str] | None, typer.Option(help="Another OpenAI-compatible server's URL, with /v1.")] = None,
+    chats: Annotated[str | None, typer.Option(help="Keep chats in this database, such as sqlite:///chats.db.")] = None,
 ) -> None:
-    """Serve a checkpoint: OpenAI's HTTP API under /v1, a chat page at /.
+    """Serve models: OpenAI's HTTP API under /v1, Anthropic's at /v1/messages, a chat page at /.
 
     Example: tumbler serve runs/tiny/sft --port 8000
-    """
-    from tumbler.serve import server
 
-    server.serve(model, host, port)
+    Several, in memory when asked for: tumbler serve runs/tiny/sft runs/smollm2 --idle 10 --at-once 1
+
+    A remote server's key is read from TUMBLER_REMOTE_KEY.
+    """
+    import os
+
+    from tumbler.serve import server
+    from tumbler.serve.remote import Remote
+    from tumbler.serve.service import Limits
+
+    server.serve(
+        models,
+        server.Serving(
+            host=host,
+            port=port,
+            slots=slots,
+            weights=server.weights_named(weights),
+            idle_seconds=None if idle is None else 60 * idle,
+            at_once=at_once,
+            limits=Limits(seconds=timeout),
+            keys=() if api_keys is None else server.read_keys(api_keys),
+            origins=tuple(cors or ()),
+            remotes=[Remote(url.rstrip("/"), os.environ.get("TUMBLER_REMOTE_KEY")) for url in remote or ()],
+            chats=chats,
+        ),
+    )
 
 
 importing = verbs("import", "Take a model in from outside.\n\nExample: tumbler import hf ~/models/SmolLM2-135M")

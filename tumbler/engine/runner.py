@@ -99,7 +99,7 @@ class Runner:
     def embed(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """(sequences, D) The mean of each one's last states, after the last norm, at length 1; fp32."""
         states = self._decoder.norm(self._states(sequences)).float()
-        means = torch.stack([part.mean(0) for part in states.split([len(ids) for ids in sequences])])
+        means = torch.stack([part.mean(0) for part in torch.split(states, [len(ids) for ids in sequences])])
         return torch.nn.functional.normalize(means, dim=-1)
 
     @torch.inference_mode()

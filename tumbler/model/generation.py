@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tumbler.errors import UserError
-from tumbler.model.weights import GENERATION, read_json
+from tumbler.model.safetensors_reader import read_json
+from tumbler.model.weights import GENERATION
 
 
 @dataclass(frozen=True)

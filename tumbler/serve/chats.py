@@ -42,7 +42,8 @@ def routes(store: Store) -> APIRouter:
 
     @router.get("/chats/{chat}", response_model=None)
     async def chat(chat: str) -> Body:
-        return _found(await asyncio.to_thread(store.chat, chat), "chat", chat)
+        found: Body = _found(await asyncio.to_thread(store.chat, chat), "chat", chat)
+        return found
 
     @router.delete("/chats/{chat}", response_model=None)
     async def delete(chat: str) -> Body:

@@ -45,8 +45,8 @@ class CompletionRequest(GenerationRequest):
     @property
     def prompts(self) -> Sequence[str | Sequence[int]]:
         if isinstance(self.prompt, str) or isinstance(self.prompt[0], int):
-            return [self.prompt]  # type: ignore[list-item]
-        return self.prompt  # type: ignore[return-value]
+            return [self.prompt]
+        return self.prompt
 
 
 async def answer(service: Service, body: CompletionRequest, request: Request) -> Response:

@@ -342,7 +342,7 @@ class Told:
                 "response.content_part.added", **self._place(), content_index=0, part=self._outputs[-1].part()
             )
         self._outputs[-1].texts.append(text)
-        more = {"logprobs": []} if kind == "message" else {}
+        more: Body = {"logprobs": []} if kind == "message" else {}
         yield self._event(f"{name}.delta", **self._place(), content_index=0, delta=text, **more)
 
     _closed = True
@@ -360,7 +360,7 @@ class Told:
         output, place = self._outputs[-1], self._place()
         if output.kind != "function_call":
             name = "response.output_text" if output.kind == "message" else "response.reasoning_text"
-            more = {"logprobs": []} if output.kind == "message" else {}
+            more: Body = {"logprobs": []} if output.kind == "message" else {}
             yield self._event(f"{name}.done", **place, content_index=0, text=output.text, **more)
             yield self._event("response.content_part.done", **place, content_index=0, part=output.part())
         index = len(self._outputs) - 1

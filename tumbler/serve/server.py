@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import torch
 import uvicorn
@@ -25,6 +25,7 @@ from tumbler.serve.service import Limits
 from tumbler.serve.store import Store
 
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+SHORTEST_KEY: Final = 8
 GRACE_SECONDS: Final = 5
 """How long Ctrl-C waits for answers under way."""
 
@@ -87,6 +88,29 @@ def _named(folders: Sequence[Path]) -> dict[str, Path]:
         read_config(folder)
         named[name] = folder
     return named
+
+
+def read_keys(file: Path) -> tuple[str, ...]:
+    """One key a line; blank lines and those that begin with # are none. UserError names the line, never the key."""
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: cannot be read as a file of API keys: {error}") from error
+    for number, line in enumerate(lines, 1):
+        if line and not line.startswith("#") and (len(line) < SHORTEST_KEY or not line.isascii() or " " in line):
+            raise UserError(f"{file}:{number}: a key has at least {SHORTEST_KEY} ASCII characters and no space")
+    keys = tuple(line for line in lines if line and not line.startswith("#"))
+    if not keys:
+        raise UserError(f"{file}: holds no key; write one on a line")
+    return keys
+
+
+def weights_named(name: str) -> Weights:
+    """UserError when there is no such kind."""
+    found: Weights | None = next((kind for kind in get_args(Weights) if kind == name), None)
+    if found is None:
+        raise UserError(f"--weights {name}: must be one of {', '.join(get_args(Weights))}")
+    return found
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -54,8 +54,8 @@ class EmbeddingRequest(Wire):
     @property
     def inputs(self) -> Sequence[str | Sequence[int]]:
         if isinstance(self.input, str) or isinstance(self.input[0], int):
-            return [self.input]  # type: ignore[list-item]
-        return self.input  # type: ignore[return-value]
+            return [self.input]
+        return self.input
 
 
 async def tokenize(service: Service, body: TokenizeRequest) -> Body:

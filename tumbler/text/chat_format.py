@@ -27,7 +27,8 @@ class Marks:
 
 
 class ChatFormat(Protocol):
-    marks: Marks
+    @property
+    def marks(self) -> Marks: ...
 
     def prompt(self, conversation: Conversation, options: Mapping[str, Any] = ...) -> list[int]:
         """The ids after which the assistant speaks; `options` are variables of the template's own."""
