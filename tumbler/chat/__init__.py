@@ -3,5 +3,21 @@
 from tumbler.chat.events import Done, Event, Text
 from tumbler.chat.load import load_chat
 from tumbler.chat.respond import complete, respond
+from tumbler.chat.structured import Structures
+from tumbler.chat.structures import Choice, JsonObject, JsonSchema, Lark, Regex, Structure
 
-__all__ = ["Done", "Event", "Text", "complete", "load_chat", "respond"]
+__all__ = [
+    "Choice",
+    "Done",
+    "Event",
+    "JsonObject",
+    "JsonSchema",
+    "Lark",
+    "Regex",
+    "Structure",
+    "Structures",
+    "Text",
+    "complete",
+    "load_chat",
+    "respond",
+]

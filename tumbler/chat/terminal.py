@@ -12,6 +12,8 @@ from typing import Final, TextIO
 from tumbler.chat.events import Event, Text
 from tumbler.chat.load import load_chat
 from tumbler.chat.respond import complete, respond
+from tumbler.chat.structured import Structures
+from tumbler.chat.structures import Structure
 from tumbler.engine import Sampler, Sampling
 from tumbler.errors import UserError
 from tumbler.text.conversation import Conversation, Message
@@ -24,11 +26,18 @@ BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def generate(
-    model: Path, prompt: str, sampling: Sampling, stop: Sequence[str] = (), *, out: TextIO | None = None
+    model: Path,
+    prompt: str,
+    sampling: Sampling,
+    stop: Sequence[str] = (),
+    *,
+    structure: Structure | None = None,
+    out: TextIO | None = None,
 ) -> None:
     """Print what the model writes after `prompt`, as it comes."""
     sampler, tokenizer = load_chat(model, slots=1)
-    _show(complete(sampler, tokenizer, prompt, sampling, stop), out or sys.stdout)
+    constraint = Structures(tokenizer, sampler.vocab_size).constraint(structure) if structure else None
+    _show(complete(sampler, tokenizer, prompt, sampling, stop, constraint), out or sys.stdout)
 
 
 def chat(
@@ -37,12 +46,13 @@ def chat(
     message: str | None = None,
     system: str | None = None,
     *,
+    structure: Structure | None = None,
     lines: Iterable[str] | None = None,
     out: TextIO | None = None,
 ) -> None:
     """Talk with the model: one `message`, or each of `lines` (default: what is typed, or standard input)."""
     sampler, tokenizer = load_chat(model, slots=1)
-    talk = Talk(sampler, tokenizer, sampling, system, out or sys.stdout)
+    talk = Talk(sampler, tokenizer, sampling, system, out or sys.stdout, structure)
     if message is not None:
         talk.say(message)
         return
@@ -55,16 +65,25 @@ class Talk:
     """A conversation in memory, answered on `out`."""
 
     def __init__(
-        self, sampler: Sampler, tokenizer: Tokenizer, sampling: Sampling, system: str | None, out: TextIO
+        self,
+        sampler: Sampler,
+        tokenizer: Tokenizer,
+        sampling: Sampling,
+        system: str | None,
+        out: TextIO,
+        structure: Structure | None = None,
     ) -> None:
         self._sampler, self._tokenizer, self._sampling, self._out = sampler, tokenizer, sampling, out
         self._opening = (Message("system", system),) if system else ()
         self._messages: tuple[Message, ...] = self._opening
+        self._structure, self._structures = structure, Structures(tokenizer, sampler.vocab_size)
 
     def say(self, text: str) -> None:
         """Answer one message; both are remembered. UserError, and nothing remembered, when it is too long."""
         asked = (*self._messages, Message("user", text))
-        events = respond(self._sampler, self._tokenizer, Conversation(asked, "chat"), self._sampling)
+        constraint = self._structures.constraint(self._structure) if self._structure else None
+        conversation = Conversation(asked, "chat")
+        events = respond(self._sampler, self._tokenizer, conversation, self._sampling, constraint=constraint)
         self._messages = (*asked, Message("assistant", _show(events, self._out)))
 
     def reset(self) -> None:
