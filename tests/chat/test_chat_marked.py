@@ -27,7 +27,7 @@ PIECES = st.lists(
 def parts(pieces: list[str], marks: Marks = SPELLED) -> list[Part]:
     """With neighbours of one kind put together; each call by itself."""
     state = MarkedText(marks)
-    made = [part for piece in pieces for part in state.push(piece)] + list(state.end())
+    made = [part for piece in pieces for part in state.push(piece)] + list(state.end(False))
     joined: list[Part] = []
     for part in made:
         if joined and joined[-1].kind == part.kind != "call":
@@ -71,9 +71,14 @@ def test_a_call_that_never_ends_is_a_text() -> None:
     assert parts(["x<tool_call>{", '"name"']) == [Part("text", 'x{"name"')]
 
 
+def test_a_call_is_one_where_the_model_stopped_without_its_end() -> None:
+    state = MarkedText(SPELLED, "call")
+    assert [*state.push("{}"), *state.end(True)] == [Part("call", "{}")]
+
+
 def test_an_answer_may_begin_in_a_thought() -> None:
     state = MarkedText(SPELLED, "think")
-    assert [*state.push("so</think>\n\nyes"), *state.end()] == [Part("think", "so"), Part("text", "yes")]
+    assert [*state.push("so</think>\n\nyes"), *state.end(False)] == [Part("think", "so"), Part("text", "yes")]
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,29 @@ def test_a_constraint_rules_its_own_request_and_is_told_what_was_made(model: Tra
     assert other.ids == Sampler(model).sample([free])[0].ids
 
 
+class Broken(Even):
+    """Cannot go on after three ids."""
+
+    def accept(self, id: int) -> None:
+        super().accept(id)
+        if len(self.made) == 3:
+            raise Failure("it broke")
+
+
+def test_a_constraint_that_cannot_go_on_fails_its_own_request_only(model: Transformer) -> None:
+    sampler, free = Sampler(model), greedy([3, 4])
+    broken: list[Item] = []
+    other: list[Item] = []
+    sampler.submit(Request([3, 4], free.sampling, constraint=Broken()), broken.append)
+    sampler.submit(free, other.append)
+    while sampler.step():
+        pass
+    assert [type(item) for item in broken] == [Token, Token, Failure]
+    assert [item.id for item in other if isinstance(item, Token)] == list(Sampler(model).sample([free])[0].ids)
+    with pytest.raises(Failure, match="it broke"):
+        sampler.sample([Request([3, 4], free.sampling, constraint=Broken())])
+
+
 def other_weights(model: Transformer) -> dict[str, torch.Tensor]:
     return random_model(model.config, 1).state_dict()
 

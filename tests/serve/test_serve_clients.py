@@ -331,3 +331,58 @@ def test_metrics_count_what_was_done(server: Any) -> None:
     assert grown('tumbler_time_to_first_token_seconds_count{model="tiny-chat"}') == 1
     httpx.get(f"{server.url}/v1/{'x' * 20}")
     assert not any("xxxx" in name for name in figures())
+
+
+def test_an_answer_is_held_to_a_schema_a_regex_or_choices(server: Any) -> None:
+    create = server.client.chat.completions.create
+    schema = {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": False}
+    form = {"type": "json_schema", "json_schema": {"name": "number", "schema": schema, "strict": True}}
+    asked: Any = {"model": "tiny-chat", "messages": ASKED, "max_tokens": 60}
+    answer = create(**asked, response_format=form, n=3, seed=1)
+    assert [json.loads(choice.message.content)["n"] in (1, 2) for choice in answer.choices] == [True] * 3
+    assert {choice.finish_reason for choice in answer.choices} == {"stop"}
+    held = {"regex": "[0-9]{3}", "choice": ["left", "right"]}
+    for kind, value in held.items():
+        text = create(**asked, extra_body={"structured_outputs": {kind: value}}).choices[0].message.content
+        assert len(text) == 3 if kind == "regex" else text in value
+    by_responses = server.client.responses.create(
+        model="tiny-chat",
+        input="x",
+        max_output_tokens=60,
+        text={"format": {"type": "json_schema", "name": "number", "schema": schema, "strict": True}},
+    )
+    assert json.loads(by_responses.output_text)["n"] in (1, 2)
+    completed = server.client.completions.create(
+        model="tiny-chat", prompt="x", max_tokens=9, extra_body={"structured_outputs": {"choice": ["left"]}}
+    )
+    assert completed.choices[0].text == "left"
+
+
+def test_a_required_call_is_one_and_its_arguments_are_valid(server: Any) -> None:
+    other = {"type": "function", "function": {"name": "stop"}}
+    narrow = {"type": "object", "properties": {"x": {"enum": [1, 2]}}, "required": ["x"], "additionalProperties": False}
+    add = {"type": "function", "function": {"name": "add", "parameters": narrow}}
+    asked: Any = {"model": "tiny-chat", "messages": ASKED, "max_tokens": 100, "tools": [add, other]}
+    for choice in ("required", {"type": "function", "function": {"name": "add"}}):
+        for seed in range(3):
+            answer = server.client.chat.completions.create(**asked, tool_choice=choice, seed=seed).choices[0]
+            if answer.finish_reason == "length":  # of any object, a weak model finds no end
+                continue
+            assert answer.finish_reason == "tool_calls"
+            (call,) = answer.message.tool_calls
+            assert call.function.name in ("add", "stop") if choice == "required" else call.function.name == "add"
+            if call.function.name == "add":
+                assert json.loads(call.function.arguments)["x"] in (1, 2)
+    with pytest.raises(openai.BadRequestError, match="tool_choice names 'no', but tools has none such"):
+        server.client.chat.completions.create(**asked, tool_choice={"type": "function", "function": {"name": "no"}})
+    with pytest.raises(openai.BadRequestError, match="tool_choice requires a call"):
+        server.client.chat.completions.create(**(asked | {"tools": []}), tool_choice="required")
+
+
+def test_a_structure_that_cannot_be_had_is_a_400(server: Any) -> None:
+    wrong: list[Any] = [{"regex": "("}, {"choice": []}, {"regex": "a", "choice": ["b"]}, {"json": {"type": "nothing"}}]
+    for outputs in wrong:
+        body = {"model": "tiny-chat", "messages": ASKED, "structured_outputs": outputs}
+        answer = httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=20)
+        assert answer.status_code == 400
+        assert "\n" not in answer.json()["error"]["message"]

@@ -3,5 +3,23 @@
 from tumbler.chat.events import Done, Event, Reasoning, Text
 from tumbler.chat.load import ChatModel, load_chat
 from tumbler.chat.respond import complete, respond
+from tumbler.chat.structured import Structures
+from tumbler.chat.structures import Choice, JsonObject, JsonSchema, Lark, Regex, Structure
 
-__all__ = ["ChatModel", "Done", "Event", "Reasoning", "Text", "complete", "load_chat", "respond"]
+__all__ = [
+    "ChatModel",
+    "Choice",
+    "Done",
+    "Event",
+    "JsonObject",
+    "JsonSchema",
+    "Lark",
+    "Reasoning",
+    "Regex",
+    "Structure",
+    "Structures",
+    "Text",
+    "complete",
+    "load_chat",
+    "respond",
+]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from tumbler.chat.structured import Structures
 from tumbler.engine import Sampler, Weights
 from tumbler.errors import UserError
 from tumbler.model import Generation, load_model, read_generation
@@ -25,6 +26,7 @@ class ChatModel:
     """None: a base model, which completes texts only."""
     ends: Sequence[int]
     """Ids that end an answer or a document."""
+    structures: Structures
     generation: Generation = field(default_factory=Generation)
 
     @classmethod
@@ -33,7 +35,8 @@ class ChatModel:
         error, has ended its own."""
         generation = generation or Generation()
         ends = {id for role, id in tokenizer.roles.items() if role != "pad"} | set(generation.ends)
-        return cls(sampler, tokenizer, chat_format(tokenizer, "model"), tuple(sorted(ends)), generation)
+        form, structures = chat_format(tokenizer, "model"), Structures(tokenizer, sampler.vocab_size)
+        return cls(sampler, tokenizer, form, tuple(sorted(ends)), structures, generation)
 
 
 def load_chat(

@@ -68,12 +68,12 @@ class MarkedText:
         if name in self._wanted():
             yield from self._pass(name)
 
-    def end(self) -> Iterator[Part]:
-        """What is held back; a call that never ended is a text."""
+    def end(self, stopped: bool) -> Iterator[Part]:
+        """What is held back. A call without an end is one if the model `stopped` there; else it is a text."""
         held, self._held = self._held, ""
         yield from self._say(held)
         if self.kind == "call" and self._call:
-            yield Part("text", "".join(self._call))
+            yield Part("call" if stopped else "text", "".join(self._call))
 
     def _wanted(self) -> list[str]:
         return list(self._begins) if self.kind == "text" else [self._ends[self.kind]]

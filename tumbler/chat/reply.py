@@ -64,7 +64,7 @@ class Reply:
                 yield from self._marked.mark(name or "")
         if token.finish:
             yield from self._marked.push(self._stream.flush())
-            yield from self._marked.end()
+            yield from self._marked.end(token.finish == "stop")
 
     def _events(self, parts: Iterable[Part]) -> Iterator[Event]:
         for part in parts:

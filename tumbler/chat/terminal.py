@@ -12,6 +12,7 @@ from typing import Final, TextIO
 from tumbler.chat.events import Event, Text
 from tumbler.chat.load import ChatModel, load_chat
 from tumbler.chat.respond import complete, respond
+from tumbler.chat.structures import Structure
 from tumbler.engine import Sampling
 from tumbler.errors import UserError
 from tumbler.text.conversation import Conversation, Message
@@ -23,10 +24,16 @@ BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def generate(
-    model: Path, prompt: str, sampling: Sampling, stop: Sequence[str] = (), *, out: TextIO | None = None
+    model: Path,
+    prompt: str,
+    sampling: Sampling,
+    stop: Sequence[str] = (),
+    *,
+    structure: Structure | None = None,
+    out: TextIO | None = None,
 ) -> None:
     """Print what the model writes after `prompt`, as it comes."""
-    _show(complete(load_chat(model, slots=1), prompt, sampling, stop), out or sys.stdout)
+    _show(complete(load_chat(model, slots=1), prompt, sampling, stop, structure), out or sys.stdout)
 
 
 def chat(
@@ -35,11 +42,12 @@ def chat(
     message: str | None = None,
     system: str | None = None,
     *,
+    structure: Structure | None = None,
     lines: Iterable[str] | None = None,
     out: TextIO | None = None,
 ) -> None:
     """Talk with the model: one `message`, or each of `lines` (default: what is typed, or standard input)."""
-    talk = Talk(load_chat(model, slots=1), sampling, system, out or sys.stdout)
+    talk = Talk(load_chat(model, slots=1), sampling, system, out or sys.stdout, structure)
     if message is not None:
         talk.say(message)
         return
@@ -51,15 +59,22 @@ def chat(
 class Talk:
     """A conversation in memory, answered on `out`."""
 
-    def __init__(self, model: ChatModel, sampling: Sampling, system: str | None, out: TextIO) -> None:
-        self._model, self._sampling, self._out = model, sampling, out
+    def __init__(
+        self,
+        model: ChatModel,
+        sampling: Sampling,
+        system: str | None,
+        out: TextIO,
+        structure: Structure | None = None,
+    ) -> None:
+        self._model, self._sampling, self._out, self._structure = model, sampling, out, structure
         self._opening = (Message("system", system),) if system else ()
         self._messages: tuple[Message, ...] = self._opening
 
     def say(self, text: str) -> None:
         """Answer one message; both are remembered. UserError, and nothing remembered, when it is too long."""
         asked = (*self._messages, Message("user", text))
-        events = respond(self._model, Conversation(asked, "chat"), self._sampling)
+        events = respond(self._model, Conversation(asked, "chat"), self._sampling, structure=self._structure)
         self._messages = (*asked, Message("assistant", _show(events, self._out)))
 
     def reset(self) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tumbler.cli import structured
 from tumbler.cli.app import MaxTokens, MinP, Model, Seed, Temperature, TopK, TopP, app, verbs
+from tumbler.cli.structured import Choices, JsonSchemaFile, Regex
 
 if TYPE_CHECKING:
     from tumbler.artifact import Outcome
@@ -27,6 +29,9 @@ def generate(
     min_p: MinP = None,
     seed: Seed = None,
     stop: Annotated[list[str] | None, typer.Option(help="Stop before this text.")] = None,
+    json_schema: JsonSchemaFile = None,
+    regex: Regex = None,
+    choice: Choices = None,
 ) -> None:
     """Complete a text with a base model.
 
@@ -37,7 +42,7 @@ def generate(
 
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
-    terminal.generate(model, text, sampling, tuple(stop or ()))
+    terminal.generate(model, text, sampling, tuple(stop or ()), structure=structured.wanted(json_schema, regex, choice))
 
 
 @app.command("fill-mask")
@@ -69,6 +74,9 @@ def chat(
     top_p: TopP = None,
     min_p: MinP = None,
     seed: Seed = None,
+    json_schema: JsonSchemaFile = None,
+    regex: Regex = None,
+    choice: Choices = None,
 ) -> None:
     """Talk to a chat model in the terminal.
 
@@ -77,7 +85,8 @@ def chat(
     from tumbler.chat import terminal
     from tumbler.engine import Sampling
 
-    terminal.chat(model, Sampling(max_tokens, temperature, top_k, top_p, min_p, seed), message, system)
+    sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
+    terminal.chat(model, sampling, message, system, structure=structured.wanted(json_schema, regex, choice))
 
 
 @app.command()

@@ -145,7 +145,7 @@ class Sampler:
     def stream(self, requests: Sequence[Request]) -> Iterator[Token]:
         """Yield the tokens of all requests as they are made. Closing the iterator frees their slots.
 
-        Raises Failure if `update` aborts them.
+        Raises Failure if `update` aborts them, or a constraint cannot go on.
         """
         items: deque[Item] = deque()
         tickets = self._submit_all(requests, items.append)
@@ -289,7 +289,12 @@ class Sampler:
         chosen = choose(logits, [run.row() for run in runs])
         rows = zip(tickets, runs, chosen.ids, chosen.logprobs, chosen.raw_logprobs, chosen.top, strict=True)
         for ticket, run, id, logprob, raw_logprob, top in rows:
-            run.take(id)
+            try:
+                run.take(id)
+            except Failure as failure:  # of its constraint; the others go on
+                self.cancel(ticket)
+                run.deliver(failure)
+                continue
             finish = self._finish(run)
             scores = tuple(run.scores) if run.request.prompt_top is not None and len(run.made) == 1 else None
             if finish:

@@ -20,6 +20,8 @@ TOP_IDS: Final = 20
 """Alternatives that are told with their log-probabilities, at most."""
 LIKELY: Final = 1024
 """So many of the likeliest ids are put in order first; a row whose top-p they do not hold is ordered whole."""
+STRONGEST: Final = 1e30
+"""A bias counts for so much at most: by an infinite one, a row could lose all ids that its constraint allows."""
 BLOCK: Final = 256
 
 
@@ -82,7 +84,8 @@ class Constraint(Protocol):
     def allowed(self) -> Tensor:
         """(V,) bool, on the CPU; at least one is True."""
 
-    def accept(self, id: int) -> None: ...
+    def accept(self, id: int) -> None:
+        """Raises Failure when it cannot go on: its request fails, alone."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def adjusted(logits: Tensor, rows: Sequence[Row]) -> Tensor:
             logits[n].masked_fill_(~row.constraint.allowed().to(logits.device), -math.inf)
         if row.sampling.logit_bias:
             ids, bias = _pairs(row.sampling.logit_bias, logits)
-            logits[n, ids] += bias
+            logits[n, ids] += bias.clamp(-STRONGEST, STRONGEST)
         if row.sampling.penalized:
             penalize(logits[n], row)
     return logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
@@ -21,7 +22,7 @@ from tumbler.serve.models import Running
 from tumbler.serve.service import Made, Service, streamed, whole
 from tumbler.serve.told import chat_logprob, usage
 from tumbler.serve.wire import TOP, Body, GenerationRequest, SentBack, Wire, only
-from tumbler.text.conversation import Conversation, ToolCall, parse_messages, parse_tools
+from tumbler.text.conversation import Conversation, Tool, ToolCall, parse_messages, parse_tools
 
 
 class TextPart(SentBack):
@@ -86,14 +87,13 @@ class ChatRequest(GenerationRequest):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=TOP)] | None = None
     tools: Annotated[list[dict[str, JsonValue]], Field(max_length=128)] | None = None
-    tool_choice: Literal["none", "auto"] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     chat_template_kwargs: Annotated[dict[str, bool | int | float | str | None], Field(max_length=32)] | None = None
     metadata: dict[str, str] | None = None
     store: Annotated[JsonValue, only(False)] = None
     service_tier: Annotated[JsonValue, only("auto", "default")] = None
     functions: Annotated[JsonValue, only([])] = None
-    response_format: Annotated[JsonValue, only({"type": "text"})] = None
     modalities: Annotated[JsonValue, only(["text"])] = None
 
     @property
@@ -113,6 +113,21 @@ class ChatRequest(GenerationRequest):
             raise ApiError(400, str(error), param="tools") from error
         return Conversation(messages, "request", tools)
 
+    def must_call(self, tools: Sequence[Tool]) -> Sequence[Tool]:
+        """The tools of which one must be called."""
+        if not isinstance(self.tool_choice, NamedTool):
+            return named_tools(tools, None) if self.tool_choice == "required" else ()
+        return named_tools(tools, self.tool_choice.function.name)
+
+
+def named_tools(tools: Sequence[Tool], name: str | None) -> Sequence[Tool]:
+    """Those of a name, or all; ApiError when there is none."""
+    found = [tool for tool in tools if name in (None, tool["function"]["name"])]
+    if not found:
+        wanted = "requires a call" if name is None else f"names {name!r}"
+        raise ApiError(400, f"tool_choice {wanted}, but tools has none such", param="tool_choice", code="invalid_value")
+    return found
+
 
 async def answer(service: Service, body: ChatRequest, request: Request) -> Response:
     running = await service.model(body.model)
@@ -120,7 +135,7 @@ async def answer(service: Service, body: ChatRequest, request: Request) -> Respo
         raise ApiError(400, "top_logprobs is only allowed with logprobs = true", param="top_logprobs")
     if body.stream_options is not None and not body.stream:
         raise ApiError(400, "stream_options is only allowed with stream = true", param="stream_options")
-    asked = choices(running, body)
+    asked = await asyncio.to_thread(choices, running, body)
     service.check(running, asked, "messages")
     events = service.events(running, asked, body.stop or (), tokens=bool(body.logprobs))
     told = Told(running, body.wants_usage)
@@ -131,8 +146,15 @@ async def answer(service: Service, body: ChatRequest, request: Request) -> Respo
 
 def choices(running: Running, body: ChatRequest) -> list[Asked]:
     """The same request n times; each draws by a seed of its own."""
-    sampling = body.sampling(running.model, body.top_logprobs or 0)
-    asked = chat_request(running.model, body.conversation(), sampling, body.chat_template_kwargs or {})
+    conversation = body.conversation()
+    asked = chat_request(
+        running.model,
+        conversation,
+        body.sampling(running.model, body.top_logprobs or 0),
+        options=body.chat_template_kwargs or {},
+        structure=body.structure(),
+        must_call=body.must_call(conversation.tools),
+    )
     return asked.times(body.n or 1)
 
 

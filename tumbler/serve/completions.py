@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 import uuid
@@ -55,7 +56,7 @@ async def answer(service: Service, body: CompletionRequest, request: Request) ->
         raise ApiError(400, "stream_options is only allowed with stream = true", param="stream_options")
     if body.max_tokens == 0 and not body.echo:
         raise ApiError(400, "max_tokens = 0 is only allowed with echo = true", param="max_tokens")
-    asked = choices(running, body)
+    asked = await asyncio.to_thread(choices, running, body)
     service.check(running, asked, "prompt")
     events = service.events(running, asked, body.stop or (), tokens=body.logprobs is not None)
     told = Told(running, body, asked)
@@ -66,8 +67,9 @@ async def answer(service: Service, body: CompletionRequest, request: Request) ->
 
 def choices(running: Running, body: CompletionRequest) -> list[Asked]:
     """Of each prompt n answers, one after the other."""
-    sampling = body.sampling(running.model, body.logprobs or 0)
-    asked = [one for text in body.prompts for one in text_request(running.model, text, sampling).times(body.n or 1)]
+    sampling, structure, each = body.sampling(running.model, body.logprobs or 0), body.structure(), body.n or 1
+    prompts = [text_request(running.model, text, sampling, structure) for text in body.prompts]
+    asked = [one for prompt in prompts for one in prompt.times(each)]
     if not body.echo or body.logprobs is None:
         return asked
     scored = [dataclasses.replace(one.request, prompt_top=body.logprobs) for one in asked]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Request
@@ -12,13 +13,14 @@ from fastapi.responses import Response
 from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter
 
 from tumbler.chat.events import Done, Event, Reasoning, Text
-from tumbler.chat.respond import chat_request
+from tumbler.chat.load import ChatModel
+from tumbler.chat.respond import Asked, chat_request
 from tumbler.errors import UserError
-from tumbler.serve.chat import Message, gathered
+from tumbler.serve.chat import Message, gathered, named_tools
 from tumbler.serve.errors import ApiError
 from tumbler.serve.service import Made, Service, streamed, whole
 from tumbler.serve.wire import Body, GenerationRequest, SentBack, StopStrings, Wire, only
-from tumbler.text.conversation import Conversation, ToolCall, parse_messages, parse_tools
+from tumbler.text.conversation import Conversation, Tool, ToolCall, parse_messages, parse_tools
 
 
 class TextBlock(SentBack):
@@ -76,7 +78,8 @@ class ToolRequest(Wire):
 
 
 class ToolChoice(Wire):
-    type: Literal["auto", "none"]
+    type: Literal["auto", "none", "any", "tool"]
+    name: str | None = None
     disable_parallel_tool_use: bool | None = None
 
 
@@ -97,13 +100,22 @@ STOPS: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_
 
 async def answer(service: Service, body: MessagesRequest, request: Request) -> Response:
     running = await service.model(body.model)
-    asked = chat_request(running.model, _conversation(body), body.sampling(running.model))
+    asked = await asyncio.to_thread(_asked, running.model, body)
     service.check(running, [asked], "messages")
     events = service.events(running, [asked], body.stop_sequences or ())
     told = Told(running.name)
     if body.stream:
         return streamed(told.stream(events, len(asked.request.ids)), failed, last=None)
     return await whole(told.whole(events), request)
+
+
+def _asked(model: ChatModel, body: MessagesRequest) -> Asked:
+    conversation, choice = _conversation(body), body.tool_choice
+    must_call: Sequence[Tool] = ()
+    if choice is not None and choice.type in ("any", "tool"):
+        must_call = named_tools(conversation.tools, choice.name)
+    structure = body.structure()
+    return chat_request(model, conversation, body.sampling(model), structure=structure, must_call=must_call)
 
 
 def failed(error: ApiError) -> tuple[str, Body]:

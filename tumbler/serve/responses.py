@@ -2,80 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter
+from pydantic import Field, JsonValue
 
 from tumbler.chat.events import Done, Event, Reasoning, Text
-from tumbler.chat.respond import chat_request
+from tumbler.chat.load import ChatModel
+from tumbler.chat.respond import Asked, chat_request
+from tumbler.chat.structures import JsonObject, JsonSchema, Structure
 from tumbler.errors import UserError
+from tumbler.serve.chat import named_tools
 from tumbler.serve.errors import ApiError
+from tumbler.serve.items import Item, MessageItem, append, plain
 from tumbler.serve.service import Made, Service, streamed, whole
-from tumbler.serve.wire import Body, GenerationRequest, SentBack, Wire, only
-from tumbler.text.conversation import Conversation, Message, ToolCall, parse_messages, parse_tools
+from tumbler.serve.wire import Body, GenerationRequest, PlainFormat, Wire, only
+from tumbler.text.conversation import Conversation, Message, Tool, ToolCall, parse_messages, parse_tools
 
 KEPT: Final = 1024
 """Conversations that `previous_response_id` may go on with; the oldest is forgotten first."""
-
-
-class Part(SentBack):
-    type: Literal["input_text", "output_text", "text", "reasoning_text", "summary_text"]
-    text: str
-    annotations: JsonValue = None
-    logprobs: JsonValue = None
-
-
-def joined(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    return "".join(part.text for part in TypeAdapter(list[Part]).validate_python(value, strict=True))
-
-
-PartsText = Annotated[str, BeforeValidator(joined, json_schema_input_type=str | list[Part])]
-
-
-class MessageItem(SentBack):
-    type: Literal["message"] = "message"
-    role: Literal["system", "developer", "user", "assistant"]
-    content: PartsText
-    id: str | None = None
-    status: str | None = None
-
-
-class CallItem(SentBack):
-    type: Literal["function_call"]
-    call_id: str
-    name: str
-    arguments: str
-    id: str | None = None
-    status: str | None = None
-
-
-class ResultItem(SentBack):
-    type: Literal["function_call_output"]
-    call_id: str
-    output: PartsText
-    id: str | None = None
-    status: str | None = None
-
-
-class ReasoningItem(SentBack):
-    type: Literal["reasoning"]
-    content: PartsText | None = None
-    summary: JsonValue = None
-    encrypted_content: Annotated[JsonValue, only()] = None
-    id: str | None = None
-    status: str | None = None
-
-
-Item = MessageItem | CallItem | ResultItem | ReasoningItem
 
 
 class FunctionTool(Wire):
@@ -86,8 +38,21 @@ class FunctionTool(Wire):
     strict: bool | None = None
 
 
+class SchemaText(Wire):
+    type: Literal["json_schema"]
+    name: str | None = None
+    description: str | None = None
+    schema_: Annotated[dict[str, JsonValue], Field(alias="schema")]
+    strict: bool | None = None
+
+
+class NamedTool(Wire):
+    type: Literal["function"]
+    name: str
+
+
 class TextOptions(Wire):
-    format: Annotated[JsonValue, only({"type": "text"})] = None
+    format: Annotated[PlainFormat | SchemaText, Field(discriminator="type")] | None = None
     verbosity: Annotated[JsonValue, only("medium")] = None
 
 
@@ -97,7 +62,7 @@ class ResponseRequest(GenerationRequest):
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     previous_response_id: str | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
-    tool_choice: Literal["none", "auto"] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
     store: bool | None = None
@@ -111,6 +76,20 @@ class ResponseRequest(GenerationRequest):
     @property
     def limit(self) -> int | None:
         return self.max_output_tokens or self.max_tokens
+
+    def structure(self) -> Structure | None:
+        wanted = None if self.text is None else self.text.format
+        if isinstance(wanted, SchemaText):
+            return JsonSchema(wanted.schema_)
+        return JsonObject() if wanted is not None and wanted.type == "json_object" else super().structure()
+
+    def asked(self, model: ChatModel, conversation: Conversation) -> Asked:
+        must_call: Sequence[Tool] = ()
+        if self.tool_choice == "required":
+            must_call = named_tools(conversation.tools, None)
+        elif isinstance(self.tool_choice, NamedTool):
+            must_call = named_tools(conversation.tools, self.tool_choice.name)
+        return chat_request(model, conversation, self.sampling(model), structure=self.structure(), must_call=must_call)
 
 
 class Memory:
@@ -135,7 +114,7 @@ async def answer(service: Service, memory: Memory, body: ResponseRequest, reques
     running = await service.model(body.model)
     before = memory.get(body.previous_response_id) if body.previous_response_id else ()
     conversation = _conversation(before, body)
-    asked = chat_request(running.model, conversation, body.sampling(running.model))
+    asked = await asyncio.to_thread(body.asked, running.model, conversation)
     service.check(running, [asked], "input")
     events = service.events(running, [asked], body.stop or ())
     told = Told(body, running.name)
@@ -165,11 +144,11 @@ def _conversation(before: tuple[Message, ...], body: ResponseRequest) -> Convers
     items = [MessageItem(role="user", content=body.input)] if isinstance(body.input, str) else body.input
     rows: list[dict[str, Any]] = [{"role": "system", "content": body.instructions}] if body.instructions else []
     for item in items:
-        _append(rows, item)
+        append(rows, item)
     try:
         if before:
             system, rest = (rows[:1], rows[1:]) if rows[0]["role"] == "system" else ([], rows)
-            old = [_plain(message) for message in before]
+            old = [plain(message) for message in before]
             messages = parse_messages([*system, *old, *rest], "input")
         else:
             messages = parse_messages(rows, "input")
@@ -183,44 +162,6 @@ def _tools(body: ResponseRequest) -> tuple[Any, ...]:
         return ()
     functions = [tool.model_dump(exclude={"type", "strict"}, exclude_none=True) for tool in body.tools or ()]
     return parse_tools([{"type": "function", "function": function} for function in functions], "tools")
-
-
-def _append(rows: list[dict[str, Any]], item: Item) -> None:
-    """Thought, text and calls of one turn, which are items of their own here, are one message."""
-    match item:
-        case MessageItem(role="assistant"):
-            _turn(rows)["content"] = _turn(rows)["content"] + item.content
-        case MessageItem():
-            rows.append({"role": "system" if item.role == "developer" else item.role, "content": item.content})
-        case ReasoningItem():
-            _turn(rows)["reasoning_content"] = item.content or ""
-        case CallItem():
-            function = {"name": item.name, "arguments": item.arguments}
-            _turn(rows).setdefault("tool_calls", []).append(
-                {"id": item.call_id, "type": "function", "function": function}
-            )
-        case ResultItem():
-            rows.append({"role": "tool", "content": item.output, "tool_call_id": item.call_id})
-
-
-def _turn(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    if not rows or rows[-1]["role"] != "assistant":
-        rows.append({"role": "assistant", "content": ""})
-    return rows[-1]
-
-
-def _plain(message: Message) -> dict[str, Any]:
-    row: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.reasoning:
-        row["reasoning_content"] = message.reasoning
-    if message.tool_calls:
-        row["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.role == "tool":
-        row |= {"tool_call_id": message.call_id}
-    return row
 
 
 @dataclass
@@ -307,8 +248,8 @@ class Told:
             "reasoning": {"effort": None, "summary": None},
             "store": asked.store is not False,
             "temperature": asked.temperature,
-            "text": {"format": {"type": "text"}},
-            "tool_choice": asked.tool_choice or "auto",
+            "text": {"format": self._format()},
+            "tool_choice": asked.model_dump(include={"tool_choice"})["tool_choice"] or "auto",
             "tools": [tool.model_dump() for tool in asked.tools or ()],
             "top_p": asked.top_p,
             "truncation": "disabled",
@@ -316,6 +257,10 @@ class Told:
             "user": asked.user,
             "metadata": asked.metadata or {},
         }
+
+    def _format(self) -> Body:
+        wanted = None if self._asked.text is None else self._asked.text.format
+        return {"type": "text"} if wanted is None else wanted.model_dump(by_alias=True)
 
     def _tell(self, event: Event) -> Iterator[Body]:
         match event:

@@ -7,7 +7,7 @@ those by themselves; at any other value it is refused by name.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tumbler.chat.load import ChatModel
+from tumbler.chat.structures import Choice, JsonObject, JsonSchema, Lark, Regex, Structure
 from tumbler.engine import Sampling
 from tumbler.serve.errors import ApiError
 
@@ -76,6 +77,46 @@ class StreamOptions(Wire):
     include_obfuscation: Annotated[JsonValue, only(False)] = None
 
 
+class StructuredOutputs(Wire):
+    """vLLM's parameter: what the answer's text is held to; one of these."""
+
+    json_schema: Annotated[dict[str, JsonValue] | None, Field(alias="json")] = None
+    json_object: Literal[True] | None = None
+    regex: str | None = None
+    choice: list[str] | None = None
+    grammar: str | None = None
+
+    def structure(self) -> Structure:
+        forms: list[Structure | None] = [
+            None if self.json_schema is None else JsonSchema(self.json_schema),
+            JsonObject() if self.json_object else None,
+            None if self.regex is None else Regex(self.regex),
+            None if self.choice is None else Choice(self.choice),
+            None if self.grammar is None else Lark(self.grammar),
+        ]
+        given = [form for form in forms if form is not None]
+        if len(given) != 1:
+            message = "structured_outputs: give one of json, json_object, regex, choice, grammar"
+            raise ApiError(400, message, param="structured_outputs", code="invalid_value")
+        return given[0]
+
+
+class NamedSchema(Wire):
+    name: str | None = None
+    description: str | None = None
+    schema_: Annotated[dict[str, JsonValue], Field(alias="schema")]
+    strict: bool | None = None
+
+
+class PlainFormat(Wire):
+    type: Literal["text", "json_object"]
+
+
+class SchemaFormat(Wire):
+    type: Literal["json_schema"]
+    json_schema: NamedSchema
+
+
 class GenerationRequest(Wire):
     """What endpoints that write share. `top_k`, `min_p`, `repetition_penalty` are not OpenAI's; vLLM and llama.cpp have
     them too."""
@@ -96,6 +137,8 @@ class GenerationRequest(Wire):
     stream_options: StreamOptions | None = None
     user: str | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
+    response_format: Annotated[PlainFormat | SchemaFormat, Field(discriminator="type")] | None = None
+    structured_outputs: StructuredOutputs | None = None
 
     @property
     def limit(self) -> int | None:
@@ -104,6 +147,15 @@ class GenerationRequest(Wire):
     @property
     def wants_usage(self) -> bool:
         return self.stream_options is not None and bool(self.stream_options.include_usage)
+
+    def structure(self) -> Structure | None:
+        """What the answer's text is held to."""
+        wanted = self.response_format
+        if self.structured_outputs is not None:
+            return self.structured_outputs.structure()
+        if isinstance(wanted, SchemaFormat):
+            return JsonSchema(wanted.json_schema.schema_)
+        return JsonObject() if wanted is not None and wanted.type == "json_object" else None
 
     def sampling(self, model: ChatModel, top: int = 0) -> Sampling:
         """What the request leaves open is the checkpoint's own; without max_tokens, the context is the limit."""

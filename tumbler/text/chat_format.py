@@ -36,6 +36,9 @@ class ChatFormat(Protocol):
     def thinking(self, prompt: list[int]) -> bool:
         """Whether the prompt has begun a thought, which the model goes on with."""
 
+    def begin_call(self) -> list[int]:
+        """The ids after which a call stands; UserError: the model knows no calls."""
+
 
 class OwnFormat:
     """See `render`."""
@@ -52,6 +55,9 @@ class OwnFormat:
 
     def thinking(self, prompt: list[int]) -> bool:
         return False
+
+    def begin_call(self) -> list[int]:
+        return [self._tokenizer.special[CALL]]
 
 
 class TemplateFormat:
@@ -70,6 +76,13 @@ class TemplateFormat:
         """Templates of models that always think end with the mark."""
         end = self._tokenizer.decode(prompt[-8:]).rstrip()
         return self.marks.think is not None and end.endswith(self.marks.think[0])
+
+    def begin_call(self) -> list[int]:
+        if self.marks.call is None:
+            raise UserError("this model's chat template knows no calls; leave tool_choice out")
+        begin, tokenizer = self.marks.call[0], self._tokenizer
+        mark = [tokenizer.special[begin]] if begin in tokenizer.special else tokenizer.encode(begin)
+        return [*mark, *tokenizer.encode("\n")]
 
 
 def chat_format(tokenizer: Tokenizer, where: str) -> ChatFormat | None:
