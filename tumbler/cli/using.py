@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tumbler.cli.app import MaxTokens, MinP, Model, Seed, Temperature, TopK, TopP, app, verbs
+from tumbler.cli.app import MaxTokens, MinP, Model, Seed, Temperature, TopK, TopP, Verbose, app, verbs
 
 if TYPE_CHECKING:
     from tumbler.artifact import Outcome
@@ -69,15 +69,23 @@ def chat(
     top_p: TopP = None,
     min_p: MinP = None,
     seed: Seed = None,
+    verbose: Verbose = False,
 ) -> None:
-    """Talk to a chat model in the terminal.
+    """Talk to a chat model in the terminal, or in a pipe: a line in, an answer out.
 
-    Example: tumbler chat runs/tiny/sft -m "What is the capital of Peru?"
+    Example: tumbler chat runs/tiny/sft
+
+    Ask once and leave: tumbler chat runs/tiny/sft -m "What is the capital of Peru?"
+
+    Many questions: tumbler chat runs/tiny/sft < questions.txt > answers.txt
+
+    /help in the terminal lists the commands: /system, /retry, /undo, /save, /load, /set and others.
     """
     from tumbler.chat import terminal
     from tumbler.engine import Sampling
 
-    terminal.chat(model, Sampling(max_tokens, temperature, top_k, top_p, min_p, seed), message, system)
+    sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
+    terminal.chat(model, sampling, message, system, verbose=verbose)
 
 
 @app.command()
