@@ -113,7 +113,7 @@ def test_control_c_stops_the_answer_and_the_history_outlives_the_session(
     assert history.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("verb", ["chat"])
+@pytest.mark.parametrize("verb", ["chat", "playground"])
 def test_escape_sequences_of_a_model_do_not_reach_the_terminal(
     writes: Callable[[str], Path], tmp_path: Path, verb: str
 ) -> None:
@@ -130,7 +130,7 @@ def test_escape_sequences_of_a_model_do_not_reach_the_terminal(
     assert b"\x07" not in shown
 
 
-@pytest.mark.parametrize("verb", ["chat"])
+@pytest.mark.parametrize("verb", ["chat", "playground"])
 def test_a_pipe_gets_an_answer_a_line_and_no_escapes(writes: Callable[[str], Path], verb: str) -> None:
     command = [sys.executable, "-m", "tumbler", verb, str(writes(HOSTILE)), "--max-tokens", "40", "--verbose"]
     done = subprocess.run(
