@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -129,21 +130,26 @@ def test_an_answer_is_stopped_by_control_c_and_what_was_written_stays(model: Tra
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_control_c_never_comes_in_the_midst_of_a_step(model: Transformer, tokenizer: Tokenizer) -> None:
-    class Pressed(StoppableSampler):
-        steps = 0
+def test_control_c_in_the_midst_of_a_step_waits_for_its_end(
+    model: Transformer, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler, conversation = (
+        StoppableSampler(model, slots=1),
+        Conversation((Message("user", "the cat sat on a mat"),), ""),
+    )
+    read = sampler._runner.step
 
-        def step(self) -> bool:
-            os.kill(os.getpid(), signal.SIGINT)
-            more = super().step()
-            self.steps += 1
-            return more
+    def pressed(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return read(*arguments)
 
-    sampler = Pressed(model, slots=1)
-    conversation = Conversation((Message("user", "hello"),), "test")
+    monkeypatch.setattr(sampler._runner, "step", pressed)
     answering = Answering(sampler)
-    assert list(answering.pieces(respond(sampler, tokenizer, conversation, SHORT))) == []
+    assert len(list(answering.pieces(respond(sampler, tokenizer, conversation, SHORT)))) <= 1
     assert answering.stopped
+    monkeypatch.undo()
+    again = list(respond(sampler, tokenizer, conversation, SHORT))
+    assert again == list(respond(Sampler(model), tokenizer, conversation, SHORT))
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

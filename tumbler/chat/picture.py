@@ -14,14 +14,14 @@ from tumbler.chat.cells import Cell
 from tumbler.chat.printable import visible
 
 LEVELS: Final = (
-    (0.9, "≥ 90 %", "black on #74add1", "black on cyan"),
-    (0.5, "≥ 50 %", "black on #c6e3ef", "black on green"),
-    (0.1, "≥ 10 %", "black on #fee9a0", "black on yellow"),
-    (0.01, "≥ 1 %", "black on #fdae61", "black on magenta"),
-    (0.0, "< 1 %", "white on #c62f2d", "white on red"),
+    (0.9, "≥ 90 %", "black on #5fafd7", "black on cyan"),
+    (0.5, "≥ 50 %", "black on #d7ffff", "black on green"),
+    (0.1, "≥ 10 %", "black on #ffffaf", "black on yellow"),
+    (0.01, "≥ 1 %", "black on #ffaf5f", "black on magenta"),
+    (0.0, "< 1 %", "white on #d70000", "white on red"),
 )
-"""From which probability on, its name, its style in many colours and in 16. Also for the colour-blind: ColorBrewer's
-RdYlBu."""
+"""From which probability on, its name, its style in 256 colours and in 16. Also for the colour-blind: near
+ColorBrewer's RdYlBu."""
 UNKNOWN: Final = "dim"
 MARK: Final = "+"
 """Before a row of the table whose token the model wrote."""
