@@ -52,6 +52,8 @@ def test_every_verb_has_an_example_in_its_help(verb: str) -> None:
         (("run", "smoke", "--set", "crawl.sourcs=[]"), "crawl: unknown key 'sourcs'; did you mean 'sources'?"),
         (("generate", "/nowhere", "x"), "/nowhere"),
         (("chat", "/nowhere", "-m", "x"), "/nowhere"),
+        (("playground", "/nowhere", "x"), "/nowhere"),
+        (("playground", "/nowhere", "--shots", "/none.txt"), "tumbler: /none.txt: not read: No such file"),
         (("serve", "/nowhere"), "/nowhere"),
     ],
 )

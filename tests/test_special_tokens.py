@@ -46,7 +46,7 @@ def test_a_request_holds_the_special_tokens_of_its_turns_only(
     small_tokenizer: Tokenizer, system: str, user: str
 ) -> None:
     t, sampling = small_tokenizer, Sampling(1)
-    model = ChatModel(None, t, OwnFormat(t), ())  # type: ignore[arg-type]
+    model = ChatModel(None, t, OwnFormat(t), (), None)  # type: ignore[arg-type]
     conversation = Conversation((Message("system", system), Message("user", user)), "x")
     ids = list(chat_request(model, conversation, sampling).request.ids)
     assert specials(t, ids) == [t.bos, t.system, t.end, t.user, t.end, t.assistant]

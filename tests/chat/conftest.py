@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,30 @@ def checkpoint(model: Transformer, tokenizer: Tokenizer, tmp_path_factory: pytes
     save_model(model, folder, torch.float32)
     tokenizer.save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def writes(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a model that writes the characters of a text for ever, each as likely, whatever it has read."""
+
+    def folder_of(characters: str) -> Path:
+        config = ModelConfig(
+            tokenizer.vocab_size, 32, 64, 1, 2, 1, 16, max_position_embeddings=16384, tie_word_embeddings=False
+        )
+        folder = tmp_path_factory.mktemp("writes")
+        save_model(unmoved(config, dict.fromkeys(tokenizer.encode(characters), 30.0)), folder, torch.float32)
+        tokenizer.save(folder)
+        return folder
+
+    return folder_of
+
+
+def unmoved(config: ModelConfig, logits: Mapping[int, float]) -> Transformer:
+    """Every embedding is the same vector and blocks add nothing to it, so that the logits are always these, or 0."""
+    model = Transformer(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.fill_(float("norm" in name or "embed" in name))
+        for id, logit in logits.items():
+            model.head_weight[id] = logit / config.hidden_size
+    return model

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tumbler.chat import ChatModel, Done, Reasoning, Text, complete, load_chat, respond
+from tumbler.chat.printable import printable
 from tumbler.chat.respond import chat_request, text_request
-from tumbler.chat.terminal import chat, generate, printable
+from tumbler.chat.terminal import chat, generate
 from tumbler.engine import Sampler, Sampling
 from tumbler.errors import UserError
 from tumbler.model import Transformer
@@ -105,11 +106,11 @@ def test_chat_remembers_forgets_and_ends(checkpoint: Path) -> None:
 def test_chat_goes_on_after_a_message_that_is_too_long(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = io.StringIO()
     chat(checkpoint, SHORT, lines=["long " * 100, "hello"], out=out)
-    assert "shorten the prompt; or /reset" in capsys.readouterr().err
+    assert "shorten the message, or make room with /undo or /reset" in capsys.readouterr().err
     once = io.StringIO()
     chat(checkpoint, SHORT, message="hello", out=once)
     assert out.getvalue() == once.getvalue()
-    with pytest.raises(UserError, match="shorten the prompt"):
+    with pytest.raises(UserError, match="shorten the message"):
         chat(checkpoint, SHORT, "long " * 100)
 
 
@@ -119,6 +120,12 @@ def test_chat_reads_a_pipe(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) ->
     chat(checkpoint, SHORT, out=piped)
     chat(checkpoint, SHORT, lines=["hello", "and you?"], out=given)
     assert piped.getvalue() == given.getvalue() != ""
+
+
+def test_a_pipe_that_is_no_text_is_one_line(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\n"), encoding="utf-8"))
+    with pytest.raises(UserError, match="standard input: not UTF-8"):
+        chat(checkpoint, SHORT, out=io.StringIO())
 
 
 def test_what_the_terminal_shows_holds_no_control_characters() -> None:

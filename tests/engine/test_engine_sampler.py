@@ -289,3 +289,18 @@ def test_bf16_weights_run_in_bf16(model: Transformer) -> None:
     half = Transformer(model.config).to(torch.bfloat16)
     half.load_state_dict(model.state_dict())
     assert len(Sampler(half).sample([greedy([1, 2, 3], 30)])[0].ids) == 30
+
+
+def test_a_step_that_breaks_off_leaves_nothing_behind_that_a_later_request_could_take_over(
+    model: Transformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt = [random.Random(5).randrange(40) for _ in range(40)]
+    wanted = Sampler(model).sample([Request(prompt, Sampling(6, temperature=0))])
+    sampler = Sampler(model, slots=2)
+    attend = sampler._runner._decoder._attend
+    monkeypatch.setattr(sampler._runner._decoder, "_attend", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        sampler.sample([Request(prompt, Sampling(6))])
+    assert sampler.load == Load(0, 0, 0)
+    monkeypatch.setattr(sampler._runner._decoder, "_attend", attend)
+    assert sampler.sample([Request(prompt, Sampling(6, temperature=0))]) == wanted

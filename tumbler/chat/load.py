@@ -40,7 +40,12 @@ class ChatModel:
 
 
 def load_chat(
-    folder: Path, *, slots: int = 16, dtype: torch.dtype = torch.float32, weights: Weights = "plain"
+    folder: Path,
+    *,
+    slots: int = 16,
+    dtype: torch.dtype = torch.float32,
+    weights: Weights = "plain",
+    kind: type[Sampler] = Sampler,
 ) -> ChatModel:
     """A model of a Hugging Face folder, ready to answer; UserError when the folder holds no such model."""
     if not folder.is_dir():
@@ -51,4 +56,4 @@ def load_chat(
     ours = "assistant" in tokenizer.roles
     if ids > rows or (ours and ids < rows):  # others' models may have rows that only round the embedding up
         raise UserError(f"{folder}: the tokenizer has {ids} ids, the model {rows}; they do not belong together")
-    return ChatModel.of(Sampler(model, slots=slots, weights=weights), tokenizer, read_generation(folder))
+    return ChatModel.of(kind(model, slots=slots, weights=weights), tokenizer, read_generation(folder))

@@ -29,6 +29,9 @@ Temperature = Annotated[float, typer.Option(help="0 takes the most likely token 
 TopK = Annotated[int | None, typer.Option(help="Sample among the k most likely tokens.")]
 TopP = Annotated[float | None, typer.Option(help="Sample among the tokens that hold this share of probability.")]
 MinP = Annotated[float | None, typer.Option(help="Drop tokens less likely than this share of the likeliest.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="After each answer its counts and tokens/s, on standard error.")
+]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same tokens.")]
 
 

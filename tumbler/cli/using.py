@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tumbler.cli import structured
-from tumbler.cli.app import MaxTokens, MinP, Model, Seed, Temperature, TopK, TopP, app, verbs
+from tumbler.cli.app import MaxTokens, MinP, Model, Seed, Temperature, TopK, TopP, Verbose, app, verbs
 from tumbler.cli.structured import Choices, JsonSchemaFile, Regex
 
 if TYPE_CHECKING:
@@ -77,16 +77,72 @@ def chat(
     json_schema: JsonSchemaFile = None,
     regex: Regex = None,
     choice: Choices = None,
+    verbose: Verbose = False,
 ) -> None:
-    """Talk to a chat model in the terminal.
+    """Talk to a chat model in the terminal, or in a pipe: a line in, an answer out.
 
-    Example: tumbler chat runs/tiny/sft -m "What is the capital of Peru?"
+    Example: tumbler chat runs/tiny/sft
+
+    Ask once and leave: tumbler chat runs/tiny/sft -m "What is the capital of Peru?"
+
+    Many questions: tumbler chat runs/tiny/sft < questions.txt > answers.txt
+
+    /help in the terminal lists the commands: /system, /retry, /undo, /save, /load, /set and others.
     """
     from tumbler.chat import terminal
     from tumbler.engine import Sampling
 
     sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
-    terminal.chat(model, sampling, message, system, structure=structured.wanted(json_schema, regex, choice))
+    structure = structured.wanted(json_schema, regex, choice)
+    terminal.chat(model, sampling, message, system, structure=structure, verbose=verbose)
+
+
+@app.command()
+def playground(
+    model: Annotated[Path, typer.Argument(help="A Hugging Face model folder, such as runs/tiny/pretrain.")],
+    prompt: Annotated[
+        str | None, typer.Argument(help="Text to go on from, and leave; - reads standard input. Without it, type.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="Also the N likeliest tokens at each place, up to 20.")] = 0,
+    shots: Annotated[
+        Path | None,
+        typer.Option(help='Examples before each prompt: JSONL of {"prompt", "completion"}, or a text with {input}.'),
+    ] = None,
+    assistant: Annotated[
+        bool, typer.Option("--assistant", help="A built-in prompt makes a base model an assistant.")
+    ] = False,
+    max_tokens: MaxTokens = 64,
+    temperature: Temperature = 0.8,
+    top_k: TopK = 50,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    seed: Seed = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help="Stop before this text; default with --shots: a blank line.")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """A base model goes on with a text and shows how likely it found each token, the prompt's too.
+
+    Example: tumbler playground runs/tiny/pretrain
+
+    Once, with alternatives: tumbler playground runs/tiny/pretrain "The capital of" --top 5
+
+    From examples: tumbler playground runs/tiny/pretrain "cheese:" --shots french.jsonl
+
+    An assistant: tumbler playground runs/tiny/pretrain --assistant
+
+    Examples are rows such as {"prompt": "sea:", "completion": " mer"}; the texts stand as they are, with a blank
+    line between two rows, and yours behind the last. Or a text that has {input} once, where yours goes.
+
+    The probabilities are the model's own, before temperature and cuts. /help lists the commands.
+    """
+    from tumbler.chat import playground
+    from tumbler.engine import Sampling
+
+    text = sys.stdin.read() if prompt == "-" else prompt
+    sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed, top=top)
+    playground.playground(model, sampling, text, shots, assistant=assistant, stop=tuple(stop or ()), verbose=verbose)
 
 
 @app.command()

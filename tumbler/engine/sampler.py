@@ -135,6 +135,7 @@ class Sampler:
             raise UserError(
                 f"a sampler of {slots} slots and context {context}: slots at least 1, context 2 to {longest}"
             )
+        self.config = model.config
         self.vocab_size = model.config.vocab_size
         self.version = version
         self._runner = Runner(model, slots, self.context, weights, compile)
@@ -232,7 +233,11 @@ class Sampler:
         decoding = [self._runs[ticket] for ticket in step.decode]
         decode = [(run.made[-1], len(run.request.ids) + len(run.made) - 1) for run in decoding]
         reads = [Read(p.slot, p.start, self._runs[p.request].request.ids[p.start : p.end]) for p in step.pieces]
-        states = self._runner.step(step.moves, decode, reads)
+        try:
+            states = self._runner.step(step.moves, decode, reads)
+        except BaseException:
+            self._abandon()
+            raise
         makers, places = list(step.decode), list(range(len(decode)))
         row = len(decode)
         for piece in step.pieces:
@@ -249,6 +254,12 @@ class Sampler:
         """Forget a request and free its slot; nothing happens when it has ended."""
         if self._runs.pop(ticket, None) is not None:
             self._scheduler.end(ticket)
+
+    def _abandon(self) -> None:
+        """A step broke off in its midst: nobody knows what of it stands in the cache, so nothing there is of use."""
+        for ticket in list(self._runs):
+            self.cancel(ticket)
+        self._scheduler.forget()
 
     @property
     def load(self) -> Load:

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, JsonValue, TypeAdapter
 
 from tumbler.serve.wire import SentBack, only
-from tumbler.text.conversation import Message
 
 
 class Part(SentBack):
@@ -85,17 +84,3 @@ def _turn(rows: list[dict[str, Any]]) -> dict[str, Any]:
     if not rows or rows[-1]["role"] != "assistant":
         rows.append({"role": "assistant", "content": ""})
     return rows[-1]
-
-
-def plain(message: Message) -> dict[str, Any]:
-    row: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.reasoning:
-        row["reasoning_content"] = message.reasoning
-    if message.tool_calls:
-        row["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.role == "tool":
-        row |= {"tool_call_id": message.call_id}
-    return row

@@ -21,10 +21,10 @@ from tumbler.chat.structures import JsonObject, JsonSchema, Structure
 from tumbler.errors import UserError
 from tumbler.serve.chat import named_tools
 from tumbler.serve.errors import ApiError
-from tumbler.serve.items import Item, MessageItem, append, plain
+from tumbler.serve.items import Item, MessageItem, append
 from tumbler.serve.service import Made, Service, streamed, whole
 from tumbler.serve.wire import Body, GenerationRequest, PlainFormat, Wire, only
-from tumbler.text.conversation import Conversation, Message, Tool, ToolCall, parse_messages, parse_tools
+from tumbler.text.conversation import Conversation, Message, Tool, ToolCall, parse_messages, parse_tools, plain
 
 KEPT: Final = 1024
 """Conversations that `previous_response_id` may go on with; the oldest is forgotten first."""

@@ -93,6 +93,19 @@ def parse_messages(value: Any, where: str) -> tuple[Message, ...]:
     return messages
 
 
+def plain(message: Message) -> dict[str, Any]:
+    """A message as `parse_messages` reads it."""
+    row: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.reasoning:
+        row["reasoning_content"] = message.reasoning
+    if message.tool_calls:
+        row["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return row | {key: value for key, value in (("tool_call_id", message.call_id), ("name", message.name)) if value}
+
+
 def parse_tools(value: Any, where: str) -> tuple[Tool, ...]:
     """Tools from plain JSON values, as OpenAI's chat API has them; UserError naming `where` and the tool."""
     if value is None:

@@ -21,7 +21,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tumbler.errors import UserError
-from tumbler.text.conversation import Conversation, Message
+from tumbler.text.conversation import Conversation, Message, plain
 from tumbler.text.tokenizer import Tokenizer
 
 BREAKS: Final = "".join(map(chr, range(0xE000, 0xE040)))
@@ -106,21 +106,10 @@ def template_source(files: Mapping[str, bytes], where: str) -> str | None:
 
 def _plain(message: Message) -> dict[str, Any]:
     """As transformers gives it to templates: a call's arguments are an object."""
-    plain: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.reasoning:
-        plain["reasoning_content"] = message.reasoning
-    if message.tool_calls:
-        plain["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.loads(call.arguments)},
-            }
-            for call in message.tool_calls
-        ]
-    if message.role == "tool":
-        plain |= {"tool_call_id": message.call_id, "name": message.name}
-    return plain
+    row = plain(message)
+    for call in row.get("tool_calls", ()):
+        call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    return row
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:

@@ -144,8 +144,9 @@ class Tokenizer:
         return np.concatenate([np.array(bos, np.uint32), np.asarray(ids, np.uint32), np.array([self.end], np.uint32)])
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The bytes of the ids; a special token is spelled out."""
-        return b"".join(self._pieces[id] for id in ids)
+        """The bytes of the ids; a special token is spelled out, and an id beyond its own (some models have rows that
+        only round their embedding up) is nothing."""
+        return b"".join(self._pieces[id] if id < len(self._pieces) else b"" for id in ids)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of the ids; bytes that are not UTF-8 become U+FFFD."""
