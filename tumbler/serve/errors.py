@@ -14,7 +14,9 @@ from starlette.exceptions import HTTPException
 from tumbler.errors import Failure, UserError
 
 INVALID: Final = "invalid_request_error"
-KIND: Final = re.compile(r"^(str|int|float|bool)$|\[|^[A-Z]\w+$")
+LONGEST: Final = 200
+"""Characters of a place that an error tells."""
+KIND: Final = re.compile(r"^(str|int|float|bool|dict)$|\[|^[A-Z]\w+$")
 """What pydantic puts into a place to say which kind of a union it tried; no parameter is called so."""
 
 
@@ -81,6 +83,7 @@ def _invalid(error: RequestValidationError) -> ApiError:
         return ApiError(400, f"the body is not valid JSON: {first['ctx']['error']}")
     names = [part for part in first["loc"][1:] if isinstance(part, int) or not KIND.search(part)]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in names).lstrip(".")
+    place = place if len(place) <= LONGEST else place[:LONGEST] + "..."
     if not place and first["type"] == "value_error":
         return ApiError(400, str(first["ctx"]["error"]))
     if not place:

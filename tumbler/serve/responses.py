@@ -23,7 +23,7 @@ from tumbler.serve.chat import named_tools
 from tumbler.serve.errors import ApiError
 from tumbler.serve.items import Item, MessageItem, append
 from tumbler.serve.service import Made, Service, streamed, whole
-from tumbler.serve.wire import Body, GenerationRequest, PlainFormat, Wire, only
+from tumbler.serve.wire import Body, GenerationRequest, Wire, only
 from tumbler.text.conversation import Conversation, Message, Tool, ToolCall, parse_messages, parse_tools, plain
 
 KEPT: Final = 1024
@@ -36,6 +36,10 @@ class FunctionTool(Wire):
     description: str | None = None
     parameters: dict[str, JsonValue] | None = None
     strict: bool | None = None
+
+
+class PlainText(Wire):
+    type: Literal["text", "json_object"]
 
 
 class SchemaText(Wire):
@@ -52,7 +56,7 @@ class NamedTool(Wire):
 
 
 class TextOptions(Wire):
-    format: Annotated[PlainFormat | SchemaText, Field(discriminator="type")] | None = None
+    format: Annotated[PlainText | SchemaText, Field(discriminator="type")] | None = None
     verbosity: Annotated[JsonValue, only("medium")] = None
 
 

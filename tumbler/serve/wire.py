@@ -108,13 +108,17 @@ class NamedSchema(Wire):
     strict: bool | None = None
 
 
-class PlainFormat(Wire):
-    type: Literal["text", "json_object"]
+class ResponseFormat(Wire):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NamedSchema | None = None
 
-
-class SchemaFormat(Wire):
-    type: Literal["json_schema"]
-    json_schema: NamedSchema
+    def structure(self) -> Structure | None:
+        if self.type == "json_schema" and self.json_schema is None:
+            message, place = "parameter 'response_format.json_schema' is missing", "response_format.json_schema"
+            raise ApiError(400, message, param=place, code="missing_required_parameter")
+        if self.json_schema is not None:
+            return JsonSchema(self.json_schema.schema_)
+        return JsonObject() if self.type == "json_object" else None
 
 
 class GenerationRequest(Wire):
@@ -137,7 +141,7 @@ class GenerationRequest(Wire):
     stream_options: StreamOptions | None = None
     user: str | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
-    response_format: Annotated[PlainFormat | SchemaFormat, Field(discriminator="type")] | None = None
+    response_format: ResponseFormat | None = None
     structured_outputs: StructuredOutputs | None = None
 
     @property
@@ -150,12 +154,9 @@ class GenerationRequest(Wire):
 
     def structure(self) -> Structure | None:
         """What the answer's text is held to."""
-        wanted = self.response_format
         if self.structured_outputs is not None:
             return self.structured_outputs.structure()
-        if isinstance(wanted, SchemaFormat):
-            return JsonSchema(wanted.json_schema.schema_)
-        return JsonObject() if wanted is not None and wanted.type == "json_object" else None
+        return None if self.response_format is None else self.response_format.structure()
 
     def sampling(self, model: ChatModel, top: int = 0) -> Sampling:
         """What the request leaves open is the checkpoint's own; without max_tokens, the context is the limit."""
