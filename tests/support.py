@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import torch
@@ -23,6 +24,9 @@ from tumbler.serve.app import create_app
 from tumbler.serve.models import Models
 from tumbler.serve.server import listen
 from tumbler.text.tokenizer import Tokenizer
+
+WebAnswer = tuple[int, dict[str, str], bytes]
+"""Status, headers, body."""
 
 
 def random_model(config: ModelConfig, seed: int) -> Transformer:
@@ -70,11 +74,39 @@ def app_of(
 
 
 @contextmanager
+def answering(answer: Callable[[str], WebAnswer]) -> Iterator[str]:
+    """The address of a server that answers each path and query with (status, headers, body)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, headers, body = answer(self.path)
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else body)
+
+        do_GET = do_HEAD = do_POST = _answer  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
 def serving_app(app: FastAPI) -> Iterator[str]:
     """The URL of the app, served by a thread on a port of its own."""
     listening = listen("127.0.0.1", 0)
     runner = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=runner.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread = Thread(target=runner.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not runner.started:
         time.sleep(0.01)

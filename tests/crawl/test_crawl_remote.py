@@ -7,23 +7,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
+from support import WebAnswer, answering
 
 from tumbler.crawl.remote_client import opened
 from tumbler.crawl.sources import expand
 from tumbler.errors import Failure, UserError
 from tumbler.executor.faults import passing
 
-Answer = tuple[int, dict[str, str], bytes]
 ROW = pa.table({"body": ["from afar"], "license": ["odc-by"]})
 RECIPE = '[[step]]\nname = "crawl"\nstage = "crawl"\nsources = {sources}\ntext_column = "body"\n'
 
@@ -32,34 +28,6 @@ def parquet() -> bytes:
     file = io.BytesIO()
     pq.write_table(ROW, file)
     return file.getvalue()
-
-
-@contextmanager
-def serving(answer: Callable[[str], Answer]) -> Iterator[str]:
-    """The address of a server that answers each path and query with (status, headers, body)."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, headers, body = answer(self.path)
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(b"" if self.command == "HEAD" else body)
-
-        do_GET = do_HEAD = do_POST = _answer  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def crawl(folder: Path, *sources: str, **environment: str) -> tuple[int, str]:
@@ -77,7 +45,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
     return [{name: row[name] for name in ("body", "url", "licence", "file_path")} for row in found]
 
 
-def hub(path: str) -> Answer:
+def hub(path: str) -> WebAnswer:
     """What the Hub answers about the dataset owner/name, whose folder data holds two files."""
     commit = {"X-Repo-Commit": "c" * 40, "ETag": '"e"'}
     data = parquet()
@@ -102,12 +70,12 @@ def test_web_addresses_and_datasets_of_the_hub_are_sources(tmp_path: Path) -> No
     line = json.dumps({"body": "a line"}).encode()
     cut = iter([True])
 
-    def web(path: str) -> Answer:
+    def web(path: str) -> WebAnswer:
         if path == "/x/a.parquet?download=true":
             return 200, {"ETag": '"1"'}, parquet()
         return 200, {"Content-Length": str(len(line))}, line[:5] if next(cut, False) else line  # the first one is cut
 
-    with serving(web) as address, serving(hub) as endpoint:
+    with answering(web) as address, answering(hub) as endpoint:
         sources = (f"{address}/x/a.parquet?download=true", f"{address}/b.jsonl", "hf://datasets/owner/name/**.parquet")
         code, screen = crawl(tmp_path, *sources, HF_ENDPOINT=endpoint, HF_HUB_DISABLE_XET="1", HF_HOME=str(tmp_path))
     assert code == 0, screen
@@ -120,7 +88,7 @@ def test_web_addresses_and_datasets_of_the_hub_are_sources(tmp_path: Path) -> No
 
 
 def test_what_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(hub) as address:
+    with answering(hub) as address:
         with pytest.raises(UserError, match="the server knows no such file"), opened(f"{address}/a.parquet", tmp_path):
             pass
         monkeypatch.setattr(constants, "ENDPOINT", address)

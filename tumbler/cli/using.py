@@ -211,15 +211,20 @@ def _import(source: Path, out: Path | None, settings: Settings, run: Callable[..
 
 @importing.command("hf")
 def import_hf(
-    folder: Annotated[Path, typer.Argument(help="A Hugging Face model folder (qwen3, llama, gpt2, modernbert).")],
+    source: Annotated[str, typer.Argument(help="A model folder, or OWNER/MODEL[@REVISION] of the Hugging Face Hub.")],
     out: ImportOut = None,
 ) -> None:
-    """A Hugging Face folder, as it is: weights in their own precision, its own tokenizer.
+    """A Hugging Face model (qwen3, llama, gpt2, modernbert), as it is: its own precision, its own tokenizer.
 
     Example: tumbler import hf ~/models/SmolLM2-135M --out runs/smollm2
-    """
-    from tumbler.exchange import stage
 
+    From the Hub: tumbler import hf HuggingFaceTB/SmolLM2-135M-Instruct
+    """
+    from tumbler.exchange import hub_client, stage
+
+    folder = Path(source)
+    if hub_client.is_name(source):
+        folder, out = hub_client.fetched(source), out or Path("runs") / source.partition("@")[0].rpartition("/")[2]
     _import(folder, out, stage.HuggingFaceSettings(), stage.import_hugging_face)
 
 
