@@ -110,7 +110,9 @@ class Models:
 
     async def _loaded(self, name: str, load: Load) -> ChatModel:
         try:
-            return await asyncio.to_thread(load)
+            model = await asyncio.to_thread(load)
+            free_memory()  # the weights as they were read, before they were laid out for the machine
+            return model
         except (UserError, OSError, RuntimeError, MemoryError) as error:
             raise ApiError(
                 503, f"the model {name!r} cannot be loaded: {error}", type="server_error", code="model_not_loaded"
@@ -126,10 +128,14 @@ class Models:
         """Unload what is idle, without end."""
         while self._idle is not None:
             await asyncio.sleep(min(LOOK_SECONDS, self._idle))
-            for name, place in self._places.items():
-                running = place.running
-                if running and not running.users and time.monotonic() - running.used > self._idle:
-                    await self.unload(name)
+            for name in self._idle_names(self._idle):
+                await self.unload(name)
+
+    def _idle_names(self, seconds: float) -> list[str]:
+        """Whoever holds a model itself while it is unloaded would keep its memory."""
+        now = time.monotonic()
+        loaded = ((name, place.running) for name, place in self._places.items())
+        return [name for name, model in loaded if model and not model.users and now - model.used > seconds]
 
     async def close(self) -> None:
         for name in self._places:
