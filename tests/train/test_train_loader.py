@@ -33,6 +33,24 @@ def trained(batch: Batch) -> list[int]:
 LENGTHS = st.lists(st.integers(2, 30), min_size=1, max_size=6)
 
 
+def test_the_pieces_of_a_long_document_lie_apart() -> None:
+    loader = PackedLoader(Docs(*[81] * 10), rows=10, length=8, seed=0)
+    whose = [set((next(loader).ids // 1000).flatten().tolist()) for _ in range(10)]
+    assert min(map(len, whose)) > 3
+
+
+@given(
+    lengths=st.lists(st.integers(2, 30), min_size=1, max_size=6), length=st.integers(2, 12), longest=st.integers(2, 30)
+)
+def test_of_each_document_no_more_is_read_than_is_asked_for(lengths: list[int], length: int, longest: int) -> None:
+    loader = PackedLoader(Docs(*lengths), 1, length, seed=1, longest=longest)
+    wanted = sorted(1000 * i + j for i, n in enumerate(lengths) for j in range(1, min(n, longest)))
+    found: list[int] = []
+    while len(found) < len(wanted):
+        found += trained(next(loader))
+    assert sorted(found[: len(wanted)]) == wanted
+
+
 @given(lengths=LENGTHS, length=st.integers(2, 12), seed=st.integers(0, 9))
 def test_an_epoch_trains_every_token_but_the_first_of_each_document_once(
     lengths: list[int], length: int, seed: int

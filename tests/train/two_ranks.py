@@ -18,6 +18,8 @@ from tumbler.train.parallel import join, shard
 
 
 class Docs:
+    lengths = tuple(5 + 3 * index for index in range(30))
+
     def __len__(self) -> int:
         return 30
 
