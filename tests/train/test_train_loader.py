@@ -14,16 +14,16 @@ from tumbler.train.validation import passage
 
 
 class Docs:
-    """Document i is [1000 i, 1000 i + 1, ...]: each token tells whose and where it is."""
+    """Document i is [1000 i, 1000 i + 1, ...]: each token tells whose and where it is. `first`: added to each i."""
 
-    def __init__(self, *lengths: int) -> None:
-        self.lengths = lengths
+    def __init__(self, *lengths: int, first: int = 0) -> None:
+        self.lengths, self.first = lengths, first
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def document(self, index: int, /) -> NDArray[np.uint16]:
-        return (1000 * index + np.arange(self.lengths[index])).astype(np.uint16)
+        return (1000 * (self.first + index) + np.arange(self.lengths[index])).astype(np.uint16)
 
 
 def trained(batch: Batch) -> list[int]:
@@ -113,12 +113,12 @@ def test_a_mixture_gives_each_source_its_share_to_within_a_row_and_can_be_put_ba
     weights: list[float], batches: int
 ) -> None:
     def loader() -> MixedLoader:
-        sources = [PackedLoader(Docs(*[9 + number] * 5), 1, 8, seed=number) for number in range(len(weights))]
-        return MixedLoader(sources, weights, rows=3)
+        sources = [Docs(*[9 + number] * 5, first=5 * number) for number in range(len(weights))]
+        return MixedLoader([PackedLoader(docs, 1, 8, seed=0) for docs in sources], weights, rows=3)
 
     first = loader()
-    for _ in range(batches):
-        next(first)
+    of = torch.cat([next(first).ids[:, 0] for _ in range(batches)]) // 5000
+    assert of.bincount(minlength=len(weights)).tolist() == first.given
     for rows, weight in zip(first.given, weights, strict=True):
         assert abs(rows - 3 * batches * weight / sum(weights)) <= 1 + 1e-9
     second = loader()

@@ -33,6 +33,8 @@ def test_the_share_is_chosen_and_80_10_10_become_of_it(share: float) -> None:
     assert abs(float((shown == before.ids[chosen]).float().mean()) - 0.1) < 0.03
     others = shown[(shown != MASK) & (shown != before.ids[chosen])]
     assert not torch.isin(others, torch.tensor(SPECIAL)).any()
+    assert abs(float(others.float().mean()) - 505) < 150  # of any ordinary tokens: 1 to 1003, as likely each
+    assert len(others.unique()) > len(others) / 3
 
 
 class Endless:
@@ -59,3 +61,5 @@ def test_masks_differ_between_batches_and_repeat_after_a_resume() -> None:
     again.load_state(saved)
     assert torch.equal(next(again).ids, three.ids)
     assert again.state() == first.state()
+    other = MaskingLoader(Endless(), Masking(0.3, MASK, 1010, SPECIAL), seed=1)  # type: ignore[arg-type]
+    assert not torch.equal(next(other).targets, one.targets)
