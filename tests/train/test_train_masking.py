@@ -7,8 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tumbler.device import this_machine
+from tumbler.model import Transformer, init_weights, sizes
 from tumbler.train import IGNORE, Batch
 from tumbler.train.masking import Masking, MaskingLoader
+from tumbler.train.validation import validate
 
 MASK, SPECIAL = 1005, (0, 7, *range(1000, 1010))
 
@@ -63,3 +66,19 @@ def test_masks_differ_between_batches_and_repeat_after_a_resume() -> None:
     assert again.state() == first.state()
     other = MaskingLoader(Endless(), Masking(0.3, MASK, 1010, SPECIAL), seed=1)  # type: ignore[arg-type]
     assert not torch.equal(next(other).targets, one.targets)
+
+
+def test_what_fills_up_the_last_row_is_never_hidden() -> None:
+    class Short:
+        lengths = (12,)
+
+        def __len__(self) -> int:
+            return 1
+
+        def document(self, index: int, /) -> np.ndarray:
+            return np.arange(1, 13)
+
+    model = Transformer(sizes(1, 1010, 512, family="modernbert", width=64))
+    init_weights(model, 0)
+    sums = validate(model, Short(), 1, 10, 1, this_machine(), False, Masking(0.9, MASK, 1010, SPECIAL[2:]))
+    assert 0 < sums.targets <= 12
