@@ -47,6 +47,7 @@ class RandomDocuments:
     def __init__(self, vocab_size: int) -> None:
         random = np.random.default_rng(0)
         self.all = [random.integers(0, vocab_size, random.integers(50, 400)) for _ in range(2000)]
+        self.lengths = [len(ids) for ids in self.all]
 
     def __len__(self) -> int:
         return len(self.all)

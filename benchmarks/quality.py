@@ -33,6 +33,7 @@ from torch import Tensor
 
 from tumbler.device import autocast, prepare, this_machine
 from tumbler.model import Transformer, init_weights, sizes
+from tumbler.pretrain.dial import EMBEDDING_RATE
 from tumbler.text.shards import Shards
 from tumbler.text.tokenizer import Tokenizer
 from tumbler.train import (
@@ -158,16 +159,14 @@ def _tumbler(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards) 
 
     def restart() -> None:
         init_weights(model, options.one)
-        if options.embedding_std:
-            torch.manual_seed(options.one)
-            torch.nn.init.normal_(model.model.embed_tokens.weight, 0, options.embedding_std)
         reports.clear()
 
     def step(number: int, steps: int) -> None:
         if not reports:
             rates = LearningRates(options.matrix_rate, options.other_rate, options.embedding_rate)
             optimizers = make_optimizers(model, rates, options.weight_decay, machine.bf16)
-            state = TrainState(model, optimizers, PackedLoader(shards, options.rows, options.context, options.one))
+            loader = PackedLoader(shards, options.rows, options.context, options.one, options.document_tokens)
+            state = TrainState(model, optimizers, loader)
             reports.append(train(state, objective, replace(plan, steps=steps), machine))
         next(reports[0])
 
@@ -231,7 +230,7 @@ def _nanochat(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards)
     def begin(steps: int) -> None:
         ratio, tokens = batch_tokens / 2**19, steps * batch_tokens
         scale = options.peer_scale * ratio**0.5
-        held["decay"] = 0.28 * math.sqrt(ratio) * reference / tokens
+        held["decay"] = options.peer_decay * 0.28 * math.sqrt(ratio) * reference / tokens
         held["optimizer"] = model.setup_optimizer(
             unembedding_lr=0.008 * scale, embedding_lr=0.3 * scale, scalar_lr=0.5 * scale, matrix_lr=0.02 * scale,
             weight_decay=held["decay"],
@@ -247,9 +246,9 @@ def _nanochat(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards)
         for _ in range(parts):
             x, y = next(held["batches"])
             (compiled(x, y) / parts).backward()
-        down = round(0.65 * steps)
+        down, warmup = round(0.65 * steps), options.peer_warmup
         left = (steps - number) / down if down else 1.0
-        rate = (number + 1) / 40 if number < 40 else min(1.0, left + (1 - left) * 0.05)
+        rate = (number + 1) / warmup if number < warmup else min(1.0, left + (1 - left) * 0.05)
         momentum = 0.97 + (0.85 - 0.97) * max(0.0, 1 - number / 400)
         if number >= 400 and number >= steps - down:
             momentum = 0.97 - 0.07 * (number - (steps - down)) / down
@@ -309,10 +308,11 @@ def _options() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=default)
     for name, value in (("matrix-rate", 0.02), ("other-rate", 3e-3), ("weight-decay", 0.0), ("decay", 0.5)):
         parser.add_argument(f"--{name}", type=float, default=value)
-    for name, value in (("floor", 0.0), ("clip", 1.0), ("peer-scale", 1.0)):
+    peer = (("peer-scale", 1.0), ("peer-decay", 1.0), ("peer-warmup", 40))
+    for name, value in (("floor", 0.0), ("clip", 1.0), *peer):
         parser.add_argument(f"--{name}", type=float, default=value)
-    parser.add_argument("--embedding-rate", type=float)
-    parser.add_argument("--embedding-std", type=float)
+    parser.add_argument("--embedding-rate", type=float, default=EMBEDDING_RATE)
+    parser.add_argument("--document-tokens", type=int, help="of each document tumbler reads the first so many")
     parser.add_argument("--kv-heads", type=int)
     parser.add_argument("--warmup", type=int, default=20)
     parser.add_argument("--tied", action="store_true")

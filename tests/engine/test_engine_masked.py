@@ -34,7 +34,11 @@ def test_what_stands_behind_a_mask_matters(model: Transformer) -> None:
     assert fill(model, [3, MASK, 11], MASK, 1) != fill(model, [3, MASK, 12], MASK, 1)
 
 
-def test_pseudo_log_likelihood_hides_one_token_at_a_time(model: Transformer) -> None:
+@pytest.mark.parametrize("rows", [2, 32])
+def test_pseudo_log_likelihood_hides_one_token_at_a_time(
+    model: Transformer, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr("tumbler.engine.masked.ROWS", rows)
     ids = [3, 7, 9, 11]
     found = pseudo_log_likelihood(model, ids, MASK, range(1, 4))
     for place, score in zip(range(1, 4), found, strict=True):

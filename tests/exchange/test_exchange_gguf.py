@@ -88,9 +88,13 @@ def test_transformers_reads_our_file_as_our_folder(make_folder: MakeFolder, fami
     with torch.no_grad():
         assert (load_model(folder)(IDS) - theirs(IDS).logits).abs().max() <= 1e-3
     texts = ["the cat sat on the mat", "über größere Bäume 🌳 1234, <|end|> I'm"]
-    told = AutoTokenizer.from_pretrained(folder, gguf_file="model.gguf")
+    (folder / "alone").mkdir()  # where no tokenizer.json is preferred to it
+    (folder / "model.gguf").rename(folder / "alone" / "model.gguf")
+    told = AutoTokenizer.from_pretrained(folder / "alone", gguf_file="model.gguf")
+    ours = AutoTokenizer.from_pretrained(folder)
+    assert told.get_vocab().items() >= ours.get_vocab().items()
     assert [told(text, add_special_tokens=False).input_ids for text in texts] == [
-        AutoTokenizer.from_pretrained(folder)(text, add_special_tokens=False).input_ids for text in texts
+        ours(text, add_special_tokens=False).input_ids for text in texts
     ]
 
 
@@ -171,6 +175,7 @@ def test_a_number_beyond_f16_is_refused_and_leaves_no_file(tmp_path: Path) -> No
         ("modernbert", {}, "for embeddings only, without the head that fills masks"),
         ("llama", {"activation": "gelu"}, "llama.cpp's llama computes silu, not gelu"),
         ("qwen3", {"attention_bias": True}, "neither attention_bias nor rope_scaling"),
+        ("qwen3", {"rope_scaling": RopeScaling(8.0, 1.0, 4.0, 16)}, "neither attention_bias nor rope_scaling"),
         ("qwen3", {"vocab_size": 100}, "they do not belong together"),
     ],
 )

@@ -15,12 +15,19 @@ from tumbler.errors import UserError
 from tumbler.exchange.gguf_header import parse_header
 
 
-def written(path: Path) -> bytes:
+def written(path: Path, alignment: int = 32) -> bytes:
     writer = GGUFWriter(path, "llama")
+    if alignment != 32:
+        writer.add_custom_alignment(alignment)
     writer.add_uint32("llama.block_count", 3)
     writer.add_float32("llama.rope.freq_base", 1e-5)
     writer.add_int8("small", -3)
-    writer.add_uint64("large", 2**40)
+    writer.add_uint8("byte", 200)
+    writer.add_int16("short", -300)
+    writer.add_uint16("port", 60_000)
+    writer.add_int32("below", -70_000)
+    writer.add_int64("far below", -(2**40))
+    writer.add_uint64("large", 2**63)
     writer.add_float64("exact", 0.1)
     writer.add_bool("truth", True)
     writer.add_array("texts", ["a", "", "é日"])
@@ -39,8 +46,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return written(tmp_path_factory.mktemp("gguf") / "small.gguf")
 
 
-def test_the_header_is_what_the_gguf_package_reads(tmp_path: Path) -> None:
-    body = written(tmp_path / "a.gguf")
+@pytest.mark.parametrize("alignment", [8, 32, 64, 256])
+def test_the_header_is_what_the_gguf_package_reads(tmp_path: Path, alignment: int) -> None:
+    body = written(tmp_path / "a.gguf", alignment)
     ours, theirs = parse_header(memoryview(body), "a.gguf"), GGUFReader(tmp_path / "a.gguf")
     fields = {key: field.contents() for key, field in theirs.fields.items() if not key.startswith("GGUF.")}
     assert dict(ours.metadata) == {**fields, "llama.rope.freq_base": 1e-5}

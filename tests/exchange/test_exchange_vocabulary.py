@@ -44,6 +44,8 @@ def foreign(**changes: Any) -> dict[str, Any]:
 def test_tumblers_own_tokenizer_comes_back_as_it_was(tmp_path: Path, small_tokenizer: Tokenizer) -> None:
     before = own(tmp_path / "a", small_tokenizer)
     metadata = to_gguf(before, small_tokenizer.vocab_size, "x")
+    assert before.roles == {role: small_tokenizer.roles[role] for role in ("bos", "end", "pad")}
+    assert metadata["tokenizer.ggml.padding_token_id"] == small_tokenizer.pad
     assert metadata["tokenizer.ggml.pre"] == "llama-bpe"
     assert metadata["tokenizer.ggml.add_bos_token"] is True
     assert metadata["tokenizer.chat_template"] == CHAT_TEMPLATE
@@ -57,9 +59,17 @@ def test_tumblers_own_tokenizer_comes_back_as_it_was(tmp_path: Path, small_token
     assert to_gguf(after, small_tokenizer.vocab_size, "x") == metadata
 
 
-def test_a_foreign_tokenizers_metadata_comes_back_as_it_was() -> None:
-    metadata = foreign(add_bos_token=False, add_eos_token=True)
+@pytest.mark.parametrize("name", ["smollm", "llama-bpe"])
+@pytest.mark.parametrize(("bos", "eos"), [(False, True), (True, False)])
+def test_a_foreign_tokenizers_metadata_comes_back_as_it_was(name: str, bos: bool, eos: bool) -> None:
+    metadata = foreign(pre=name, add_bos_token=bos, add_eos_token=eos)
     assert to_gguf(from_gguf(metadata, "x.gguf"), 261, "x") == metadata
+
+
+@pytest.mark.parametrize(("name", "bos"), [("smollm", False), ("llama-bpe", True), ("tekken", True)])
+def test_a_file_that_does_not_say_gets_bos_where_llama_cpp_puts_it(name: str, bos: bool) -> None:
+    metadata = to_gguf(from_gguf(foreign(pre=name), "x.gguf"), 261, "x")
+    assert (metadata["tokenizer.ggml.add_bos_token"], metadata["tokenizer.ggml.add_eos_token"]) == (bos, False)
 
 
 def test_special_tokens_amid_the_vocabulary_keep_their_ids_and_texts_cannot_spell_them(tmp_path: Path) -> None:
@@ -92,19 +102,19 @@ def test_a_hole_amid_the_special_tokens_moves_no_id(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "pieces"),
     [
-        ("llama-bpe", "ab| |123|4|'S|\n| c|+\n\n|d"),
-        ("qwen2", "ab| |1|2|3|4|'S|\n| c|+\n\n|d"),
-        ("qwen35", "ab| |1|2|3|4|'S|\n| c|+\n\n|d"),
-        ("gpt-2", "ab| 1234|'|S|\n| c|+|\n|\n|d"),
-        ("smollm", "ab| |1|2|3|4|'|S|\n| c|+|\n|\n|d"),
-        ("tekken", "ab| |1|2|3|4|'S|\n| c|+\n\n|d"),
+        ("llama-bpe", "ab| |123|4|'S|\n| c|+\n\n|d| ne|\u0301e"),
+        ("qwen2", "ab| |1|2|3|4|'S|\n| c|+\n\n|d| ne|\u0301e"),
+        ("qwen35", "ab| |1|2|3|4|'S|\n| c|+\n\n|d| ne\u0301e"),
+        ("gpt-2", "ab| 1234|'|S|\n| c|+|\n|\n|d| ne|\u0301|e"),
+        ("smollm", "ab| |1|2|3|4|'|S|\n| c|+|\n|\n|d| ne|\u0301|e"),
+        ("tekken", "ab| |1|2|3|4|'S|\n| c|+\n\n|d| ne\u0301e"),
     ],
 )
 def test_a_split_cuts_a_text_as_the_models_of_its_name_do(name: str, pieces: str) -> None:
     body = {**from_gguf(foreign(pre=name), "x.gguf").tokenizer, "added_tokens": []}
     split = Backend.from_str(json.dumps(body)).pre_tokenizer
-    found = split.pre_tokenize_str("ab 1234'S\n c+\n\nd")
-    assert "|".join(token for token, _ in found).replace("Ġ", " ").replace("Ċ", "\n") == pieces
+    text = "ab 1234'S\n c+\n\nd ne\u0301e"
+    assert "|".join(text[start:end] for _, (start, end) in split.pre_tokenize_str(text)) == pieces
 
 
 @pytest.mark.parametrize("name", SPLITS)
@@ -121,11 +131,14 @@ def test_a_split_is_known_again_by_its_tokenizer_json(name: str) -> None:
         ({"pre": "deepseek-v3"}, "import the model's Hugging Face folder instead"),
         ({"pre": None}, "tokenizer.ggml.pre = None"),
         ({"tokens": ["a", "a"]}, "2 tokens, 1 different, with 261 types"),
+        ({"tokens": ["a", *foreign()["tokenizer.ggml.tokens"][1:]]}, "261 tokens, 260 different"),
+        ({"token_type": [1] * 260}, "261 tokens, 261 different, with 260 types"),
         ({"tokens": None}, "must be a list of str"),
         ({"token_type": ["x"]}, "must be a list of int"),
         ({"token_type": [5] * 261}, "none of its 261 tokens is in use"),
         ({"token_type": [1] * 261, "tokens": ["日", *map(str, range(260))]}, "not in the characters of byte-level BPE"),
-        ({"merges": ["Ġ zz"]}, "not of two tokens that make a third"),
+        ({"merges": ["Ġ ab"]}, "not of two tokens that make a third"),
+        ({"merges": ["a b"]}, "not of two tokens that make a third"),
         ({"merges": ["Ġa"]}, "not of two tokens that make a third"),
         ({"bos_token_id": 261}, "must be the id of one of its 261 tokens"),
         ({"eos_token_id": "</s>"}, "must be the id of one of its 261 tokens"),
@@ -146,6 +159,10 @@ def test_damaged_metadata_is_refused(changes: dict[str, Any], message: str) -> N
         ({"post_processor": {"type": "BertProcessing"}}, "none that GGUF can name"),
         (
             {"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<think>"}}]}},
+            "GGUF knows bos before and eos after only",
+        ),
+        (
+            {"post_processor": {"type": "TemplateProcessing", "single": [{}, {"SpecialToken": {"id": "<think>"}}]}},
             "GGUF knows bos before and eos after only",
         ),
     ],

@@ -42,10 +42,11 @@ def test_the_parts_of_a_trace_add_up_to_the_models_logits(family: FamilyName) ->
     torch.testing.assert_close(found.hidden, model.hidden(IDS))
     x = found.tokens if found.positions is None else found.tokens + found.positions
     x = model.model.embed_norm(x)
-    for layer in found.layers:
+    for layer, block in zip(found.layers, model.model.layers, strict=True):
         torch.testing.assert_close(layer.residual, x)
         x = x + layer.attention_output
         torch.testing.assert_close(layer.residual_between, x)
+        torch.testing.assert_close(block.mlp.down_proj(layer.activations), layer.mlp_output)
         x = x + layer.mlp_output
         torch.testing.assert_close(layer.residual_after, x)
         torch.testing.assert_close(layer.attention.sum(-1), torch.ones_like(layer.attention[..., 0]))
@@ -54,12 +55,13 @@ def test_the_parts_of_a_trace_add_up_to_the_models_logits(family: FamilyName) ->
 
 
 @torch.no_grad()
-def test_the_lens_reads_each_residual_with_the_last_norm_and_head() -> None:
-    model = random_weights(small_config("qwen3"))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_lens_reads_each_residual_with_the_last_norm_and_head(family: FamilyName) -> None:
+    model = random_weights(small_config(family))
     found = trace(model, IDS)
     residuals = [*(layer.residual for layer in found.layers), found.layers[-1].residual_after]
     for residual, logits in zip(residuals, found.logits_by_layer, strict=True):
-        torch.testing.assert_close(logits, model.logits(model.model.norm(residual)))
+        torch.testing.assert_close(logits, model.logits(model.head(model.model.norm(residual))))
 
 
 def test_a_trace_asks_for_no_gradient() -> None:

@@ -215,6 +215,15 @@ def test_blocks_begin_as_the_identity(family: FamilyName) -> None:
     torch.testing.assert_close(model.hidden(ids), model.model.norm(model.model.embed_tokens(ids)))
 
 
+@pytest.mark.parametrize("family", ["qwen3", "llama"])
+def test_an_embedding_of_its_own_begins_at_the_size_of_the_stream(family: FamilyName) -> None:
+    for tied, deviation in ((False, 1.0), (True, 0.02)):
+        model = Transformer(small_config(family, tie_word_embeddings=tied))
+        init_weights(model, seed=0)
+        assert model.model.embed_tokens.weight.std().item() == pytest.approx(deviation, rel=0.1)
+        assert model.head_weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
 def test_gpt2_begins_with_the_deviations_of_its_paper() -> None:
     model = Transformer(sizes(8, 512, 256, family="gpt2", width=256))
     init_weights(model, seed=0)

@@ -48,9 +48,14 @@ def run(folder: Path, inputs: list[Artifact], **changes: object) -> Outcome:
 
 def test_the_watched_token_becomes_likelier_and_has_a_view(tmp_path: Path, tokenizer: Tokenizer) -> None:
     source = tokens(tmp_path / "tokens", tokenizer)
-    run(tmp_path / "base", [source], steps=30, watch=("Document 3 tells of", " the"))
-    seen = [float(line["watched"]) for line in read_metrics(tmp_path / "base" / "metrics.jsonl") if "watched" in line]
+    run(tmp_path / "base", [source], steps=30, watch=("Document 3 tells of", " the"), bf16=False)
+    lines = [line for line in read_metrics(tmp_path / "base" / "metrics.jsonl") if "watched" in line]
+    seen = [float(line["watched"]) for line in lines]
     assert seen[-1] > 2 * seen[0]
+    ids, target = [tokenizer.bos, *tokenizer.encode("Document 3 tells of")], tokenizer.encode(" the")[0]
+    shares = load_model(tmp_path / "base")(torch.tensor([ids]))[0, -1].softmax(-1).detach()
+    assert seen[-1] == pytest.approx(float(shares[target]), rel=1e-3)
+    assert lines[-1]["watched_rank"] == 1 + int((shares > shares[target]).sum())
     view = read_views(tmp_path / "base")["watched"]
     assert isinstance(view, Curve)
     assert [value for _, value in view.series[0][1]] == seen
@@ -88,11 +93,18 @@ def test_a_masked_model_trains_through_the_same_stage_and_fills_its_prompt(
     tmp_path: Path, tokenizer: Tokenizer
 ) -> None:
     source = tokens(tmp_path / "tokens", tokenizer)
-    outcome = run(tmp_path / "base", [source], family="modernbert", prompts=("the <|mask|> and",))
+    masked = {"family": "modernbert", "mask_share": 0.1, "eval_mask_share": 0.5, "eval_tokens": 2000}
+    outcome = run(tmp_path / "base", [source], **masked, prompts=("the <|mask|> and",))
     assert "val_bpb" not in outcome.facts
+    hidden = outcome.facts["val_tokens"] / sum(map(len, tokenizer.encode_batch(TEXTS[60:])))
+    assert hidden == pytest.approx(0.5, abs=0.1)
+    losses = [line["val_loss"] for line in read_metrics(tmp_path / "base" / "metrics.jsonl") if "val_loss" in line]
+    assert outcome.facts["val_loss"] == pytest.approx(losses[-1], abs=1e-5)  # each look hides the same tokens
+    (state,) = (tmp_path / "base" / "resume").iterdir()
+    assert json.loads((state / "state.json").read_text())["loader"]["batches"] == 8
     assert json.loads((tmp_path / "base" / "config.json").read_text())["model_type"] == "modernbert"
     samples = [line for line in read_metrics(tmp_path / "base" / "metrics.jsonl") if "completion" in line]
-    assert str(samples[0]["completion"]).count("|") == 2  # three tokens for one mask
+    assert str(samples[0]["completion"]).count(" | ") == 2  # three tokens for one mask
 
 
 def test_sources_are_mixed_by_weight_each_with_its_own_validation(tmp_path: Path, tokenizer: Tokenizer) -> None:
@@ -100,11 +112,13 @@ def test_sources_are_mixed_by_weight_each_with_its_own_validation(tmp_path: Path
     numbers = tokens(tmp_path / "numbers", tokenizer, [" ".join(map(str, range(n, n + 40))) for n in range(60)])
     run(tmp_path / "base", [sea, numbers], weights={"sea": 3.0, "numbers": 1.0})
     lines = read_metrics(tmp_path / "base" / "metrics.jsonl")
-    assert {"val_loss/sea", "val_loss/numbers"} <= {key for line in lines for key in line}
+    last = {key: value for line in lines for key, value in line.items()}
+    assert last["val_loss/sea"] < last["val_loss"] < last["val_loss/numbers"]  # type: ignore[operator]
     (state,) = (tmp_path / "base" / "resume").iterdir()
     assert json.loads((state / "state.json").read_text())["loader"]["given"] == [24, 8]
-    with pytest.raises(UserError, match="give each of sea, numbers a weight above 0"):
-        run(tmp_path / "odd", [sea, numbers], weights={"see": 1.0})
+    for number, weights in enumerate(({"see": 1.0}, {"sea": 1.0}, {"sea": 1.0, "numbers": 0.0})):
+        with pytest.raises(UserError, match="give each of sea, numbers a weight above 0"):
+            run(tmp_path / f"odd{number}", [sea, numbers], weights=weights)
 
 
 def test_a_checkpoint_is_gone_on_from_with_the_same_tokenizer_only(tmp_path: Path, tokenizer: Tokenizer) -> None:

@@ -19,6 +19,8 @@ CONTEXT = 12
 class Texts:
     """Three documents of pretraining text."""
 
+    lengths = [20] * 3
+
     def __len__(self) -> int:
         return 3
 

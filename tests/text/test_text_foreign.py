@@ -26,13 +26,15 @@ CONFIG = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": None, "eos_
 
 def smollm2(tokenizer: Tokenizer) -> dict[str, object]:
     """A tokenizer.json such as SmolLM2's: special tokens first, inside the vocabulary; digits apart; no ignore_merges
-    (but for one thing: here a special token is a pre-token of its own)."""
+    (but for one thing: here a special token is a pre-token of its own, and merges would make it)."""
     body = json.loads(tokenizer.files["tokenizer.json"])
     old = body["model"]["vocab"]
     body["model"]["vocab"] = {
         **{name: id for id, name in enumerate(NAMES)},
         **{k: id + len(NAMES) for k, id in old.items()},
+        "<<": len(NAMES) + len(old),
     }
+    body["model"]["merges"] += [["<", "<"], ["<<", "<"]]
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     body["added_tokens"] = [{"id": id, "content": name, **flags} for id, name in enumerate(NAMES)]
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
@@ -47,7 +49,7 @@ def smollm2(tokenizer: Tokenizer) -> dict[str, object]:
 def folder_of(path: Path, files: Mapping[str, object]) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (path / name).write_text(content if isinstance(content, str) else json.dumps(content))
+        (path / name).write_text(content if isinstance(content, str) else json.dumps(content, indent=3))
     return path
 
 
@@ -127,6 +129,8 @@ def test_roles_are_read_beside_the_tokenizer_and_else_known_by_common_names(
     told = Tokenizer.load(folder_of(tmp_path / "b", {"tokenizer.json": body, "special_tokens_map.json": names}))
     assert dict(told.roles) == {"bos": 1, "end": 2}
     assert told.document([9]).tolist() == [1, 9, 2]
+    both = {"tokenizer.json": body, "tokenizer_config.json": CONFIG, "special_tokens_map.json": names}
+    assert dict(Tokenizer.load(folder_of(tmp_path / "c", both)).roles) == {"bos": 1, "end": 0}  # null tells nothing
 
 
 @pytest.mark.parametrize(
@@ -138,6 +142,8 @@ def test_roles_are_read_beside_the_tokenizer_and_else_known_by_common_names(
         ({"vocab": {"a b": 0}, "merges": []}, "token 'a b' is not written in byte-level BPE's characters"),
         ({"byte_fallback": True}, "byte_fallback makes it no byte-level BPE"),
         ({"end_of_word_suffix": "</w>"}, "end_of_word_suffix makes it no"),
+        ({"continuing_subword_prefix": "##"}, "continuing_subword_prefix makes it no"),
+        ({"dropout": 0.1}, "dropout makes it no"),
         ({"merges": [["q", "not there"]]}, "cannot read it"),
         ({"merges": 5}, "'merges' must be"),
         ({"merges": [7]}, "'merges' must be"),
@@ -172,12 +178,24 @@ def test_a_rank_file_needs_a_name_and_dense_ranks(tmp_path: Path) -> None:
     llama = Tokenizer.load(tmp_path)
     assert (llama.vocab_size, llama.bos, llama.end, llama.special["<|eot_id|>"]) == (512, 256, 257, 265)
     assert llama.encode("ab") == [97, 98]
-    path.write_bytes(b"\n".join(lines[:-1]))
-    with pytest.raises(UserError, match="ranks must be 0, 1, 2"):
+    for broken in (lines[:-1], [*lines, b"YWI= 257"]):
+        path.write_bytes(b"\n".join(broken))
+        with pytest.raises(UserError, match="ranks must be 0, 1, 2"):
+            Tokenizer.load(tmp_path)
+    path.write_bytes(b"\n".join([*lines[:-1], b"YWI= 255"]))
+    with pytest.raises(UserError, match="has no rank for byte 255"):
         Tokenizer.load(tmp_path)
     path.write_bytes(b"\n".join([*lines, b"@@ 256"]))
     with pytest.raises(UserError, match=r"llama3\.tiktoken:257: not a token in base64 and its rank"):
         Tokenizer.load(tmp_path)
+
+
+def test_a_rank_that_no_two_tokens_make_is_reached_as_a_whole_piece_only(tmp_path: Path) -> None:
+    lines = [base64.b64encode(bytes([byte])) + b" %d" % byte for byte in range(256)]
+    (tmp_path / "llama3.tiktoken").write_bytes(b"\n".join([*lines, base64.b64encode(b"abc") + b" 256"]))
+    tokenizer = Tokenizer.load(tmp_path)
+    assert tokenizer.encode("abc") == [256]
+    assert tokenizer.encode("zabc") == list(b"zabc")
 
 
 def test_ids_that_ranks_leave_out_have_names_in_the_tokenizer_json() -> None:
@@ -193,7 +211,7 @@ def test_ids_that_ranks_leave_out_have_names_in_the_tokenizer_json() -> None:
 @given(text=st.lists(st.one_of(st.text(), st.sampled_from([*SPECIAL, "<unk>", "<s>"])), max_size=6).map("".join))
 def test_a_sentencepiece_tokenizer_gives_any_text_back_and_nothing_special(pieces: Tokenizer, text: str) -> None:
     ids = pieces.encode(text)
-    assert not set(ids) & set(pieces.special.values())
+    assert not set(ids) & {pieces.special[name] for name in (*SPECIAL, "<unk>")}
     assert pieces.decode(ids) == text.replace("▁", " ")
 
 
@@ -209,6 +227,22 @@ def test_a_sentencepiece_tokenizer_is_saved_as_sentencepiece_and_has_all_roles(
     assert len(pieces.encode(text)) < 12
     assert set(SPECIAL) | {"<unk>"} == set(pieces.special)
     assert pieces.system == outside.piece_to_id("<|system|>")
+
+
+def test_a_foreign_sentencepiece_model_begins_and_ends_a_document_with_its_own_tokens(tmp_path: Path) -> None:
+    with (tmp_path / "tokenizer.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["hello world, hello words"] * 5),
+            model_writer=file,
+            vocab_size=280,
+            model_type="bpe",
+            byte_fallback=True,
+            minloglevel=2,
+        )
+    found = Tokenizer.load(tmp_path)
+    assert dict(found.special) == {"<unk>": 0, "<s>": 1, "</s>": 2}
+    assert dict(found.roles) == {"bos": 1, "end": 2}
+    assert found.document([9]).tolist() == [1, 9, 2]
 
 
 def test_a_sentencepiece_model_without_byte_fallback_is_refused(tmp_path: Path) -> None:

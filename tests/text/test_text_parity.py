@@ -147,19 +147,43 @@ PATTERNS = {
 }
 
 
+SPECIAL_IDS = {
+    "r50k_base": {"<|endoftext|>": 50256},
+    "cl100k_base": {
+        "<|endoftext|>": 100257,
+        "<|fim_prefix|>": 100258,
+        "<|fim_middle|>": 100259,
+        "<|fim_suffix|>": 100260,
+        "<|endofprompt|>": 100276,
+    },
+    "o200k_base": {"<|endoftext|>": 199999, "<|endofprompt|>": 200018},
+}
+
+
 @pytest.fixture(scope="module", params=["r50k_base", "cl100k_base", pytest.param("o200k_base", marks=pytest.mark.slow)])
 def encodings(request, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tokenizer, tiktoken.Encoding]]:
     """(ours, tiktoken's) of one encoding of OpenAI's."""
     ours = Tokenizer.load(rank_file(request.param, tmp_path_factory.mktemp("ranks")))
     ordinary = set(range(ours.vocab_size)) - set(ours.special.values())
     ranks = {ours.decode_bytes([id]): id for id in ordinary}
-    yield ours, tiktoken.Encoding("oracle", pat_str=PATTERNS[request.param], mergeable_ranks=ranks, special_tokens={})
+    oracle = tiktoken.Encoding(
+        request.param, pat_str=PATTERNS[request.param], mergeable_ranks=ranks, special_tokens=SPECIAL_IDS[request.param]
+    )
+    yield ours, oracle
 
 
 def same_ids(encodings: tuple[Tokenizer, tiktoken.Encoding], texts: list[str]) -> bool:
     ours, theirs = encodings
     parts = [texts[start : start + 500_000] for start in range(0, len(texts), 500_000)]
     return all(ours.encode_batch(part) == theirs.encode_ordinary_batch(part, num_threads=1) for part in parts)
+
+
+def test_special_ids_are_those_of_tiktoken(encodings) -> None:
+    ours, theirs = encodings
+    named = {name: id for name, id in ours.special.items() if not name.startswith("<|unused_")}
+    assert named == {name: theirs.encode_single_token(name) for name in theirs.special_tokens_set}
+    assert ours.vocab_size == theirs.n_vocab
+    assert ours.end == theirs.eot_token
 
 
 def test_ids_are_those_of_tiktoken(encodings) -> None:

@@ -83,10 +83,18 @@ def test_a_bounded_table_keeps_the_frequent_and_gives_nearly_the_same_merges(par
     assert len({*learn_merges(bounded, 500)} & {*learn_merges(whole, 500)}) > 470
 
 
+def test_a_table_beyond_its_bound_keeps_what_is_rarer_than_none_that_is_forgotten() -> None:
+    rows = [{"piece": piece, "count": times} for piece, times in zip("abcdef", (2, 5, 1, 3, 2, 4), strict=True)]
+    table = pa.Table.from_pylist(rows, SCHEMA)
+    assert counts(merge([table], largest=6)) == {"a": 2, "b": 5, "c": 1, "d": 3, "e": 2, "f": 4}
+    assert counts(merge([table], largest=5)) == {"b": 5, "f": 4}
+
+
 def test_a_stream_of_ever_new_words_stays_within_its_bound() -> None:
-    random.seed(0)
-    tables = (count([" ".join(f"w{random.random()}" for _ in range(400))]) for _ in range(60))
-    assert len(merge(tables, largest=500)) <= 500
+    made = random.Random(0)
+    words = ["".join(made.choices("abcdefghijklmnopqrstuvwxyz", k=12)) for _ in range(1200)]
+    tables = [count([" ".join(words[at : at + 30])]) for at in range(0, 1200, 30)]
+    assert all(len(merge(tables[:number], largest=100)) <= 100 for number in range(1, 41))
 
 
 def test_counts_go_beyond_32_bits() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -48,3 +49,19 @@ def test_what_is_not_there_and_what_is_not_known_are_told(tmp_path: Path, home: 
         rank_client.fetch_ranks("o200k_base", tmp_path, home)
     with pytest.raises(UserError, match="no 'gpt-2'; did you mean 'gpt2'"):
         rank_client.fetch_ranks("gpt-2", tmp_path, home)
+
+
+def cut_short(listening: socket.socket) -> None:
+    """Promises a thousand bytes, gives a few, and hangs up."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + CONTENT)
+
+
+def test_a_connection_that_breaks_is_told_and_nothing_is_written(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=cut_short, args=(listening,), daemon=True).start()
+        with pytest.raises(Failure, match="Connection broken"):
+            rank_client.fetch_ranks("gpt2", tmp_path / "out", f"http://127.0.0.1:{listening.getsockname()[1]}")
+    assert not (tmp_path / "out").exists()

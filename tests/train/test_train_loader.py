@@ -14,16 +14,16 @@ from tumbler.train.validation import passage
 
 
 class Docs:
-    """Document i is [1000 i, 1000 i + 1, ...]: each token tells whose and where it is."""
+    """Document i is [1000 i, 1000 i + 1, ...]: each token tells whose and where it is. `first`: added to each i."""
 
-    def __init__(self, *lengths: int) -> None:
-        self.lengths = lengths
+    def __init__(self, *lengths: int, first: int = 0) -> None:
+        self.lengths, self.first = lengths, first
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def document(self, index: int, /) -> NDArray[np.uint16]:
-        return (1000 * index + np.arange(self.lengths[index])).astype(np.uint16)
+        return (1000 * (self.first + index) + np.arange(self.lengths[index])).astype(np.uint16)
 
 
 def trained(batch: Batch) -> list[int]:
@@ -31,6 +31,24 @@ def trained(batch: Batch) -> list[int]:
 
 
 LENGTHS = st.lists(st.integers(2, 30), min_size=1, max_size=6)
+
+
+def test_the_pieces_of_a_long_document_lie_apart() -> None:
+    loader = PackedLoader(Docs(*[81] * 10), rows=10, length=8, seed=0)
+    whose = [set((next(loader).ids // 1000).flatten().tolist()) for _ in range(10)]
+    assert min(map(len, whose)) > 3
+
+
+@given(
+    lengths=st.lists(st.integers(2, 30), min_size=1, max_size=6), length=st.integers(2, 12), longest=st.integers(2, 30)
+)
+def test_of_each_document_no_more_is_read_than_is_asked_for(lengths: list[int], length: int, longest: int) -> None:
+    loader = PackedLoader(Docs(*lengths), 1, length, seed=1, longest=longest)
+    wanted = sorted(1000 * i + j for i, n in enumerate(lengths) for j in range(1, min(n, longest)))
+    found: list[int] = []
+    while len(found) < len(wanted):
+        found += trained(next(loader))
+    assert sorted(found[: len(wanted)]) == wanted
 
 
 @given(lengths=LENGTHS, length=st.integers(2, 12), seed=st.integers(0, 9))
@@ -95,12 +113,12 @@ def test_a_mixture_gives_each_source_its_share_to_within_a_row_and_can_be_put_ba
     weights: list[float], batches: int
 ) -> None:
     def loader() -> MixedLoader:
-        sources = [PackedLoader(Docs(*[9 + number] * 5), 1, 8, seed=number) for number in range(len(weights))]
-        return MixedLoader(sources, weights, rows=3)
+        sources = [Docs(*[9 + number] * 5, first=5 * number) for number in range(len(weights))]
+        return MixedLoader([PackedLoader(docs, 1, 8, seed=0) for docs in sources], weights, rows=3)
 
     first = loader()
-    for _ in range(batches):
-        next(first)
+    of = torch.cat([next(first).ids[:, 0] for _ in range(batches)]) // 5000
+    assert of.bincount(minlength=len(weights)).tolist() == first.given
     for rows, weight in zip(first.given, weights, strict=True):
         assert abs(rows - 3 * batches * weight / sum(weights)) <= 1 + 1e-9
     second = loader()

@@ -7,8 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tumbler.device import this_machine
+from tumbler.model import Transformer, init_weights, sizes
 from tumbler.train import IGNORE, Batch
 from tumbler.train.masking import Masking, MaskingLoader
+from tumbler.train.validation import validate
 
 MASK, SPECIAL = 1005, (0, 7, *range(1000, 1010))
 
@@ -33,6 +36,8 @@ def test_the_share_is_chosen_and_80_10_10_become_of_it(share: float) -> None:
     assert abs(float((shown == before.ids[chosen]).float().mean()) - 0.1) < 0.03
     others = shown[(shown != MASK) & (shown != before.ids[chosen])]
     assert not torch.isin(others, torch.tensor(SPECIAL)).any()
+    assert abs(float(others.float().mean()) - 505) < 150  # of any ordinary tokens: 1 to 1003, as likely each
+    assert len(others.unique()) > len(others) / 3
 
 
 class Endless:
@@ -59,3 +64,21 @@ def test_masks_differ_between_batches_and_repeat_after_a_resume() -> None:
     again.load_state(saved)
     assert torch.equal(next(again).ids, three.ids)
     assert again.state() == first.state()
+    other = MaskingLoader(Endless(), Masking(0.3, MASK, 1010, SPECIAL), seed=1)  # type: ignore[arg-type]
+    assert not torch.equal(next(other).targets, one.targets)
+
+
+def test_what_fills_up_the_last_row_is_never_hidden() -> None:
+    class Short:
+        lengths = (12,)
+
+        def __len__(self) -> int:
+            return 1
+
+        def document(self, index: int, /) -> np.ndarray:
+            return np.arange(1, 13)
+
+    model = Transformer(sizes(1, 1010, 512, family="modernbert", width=64))
+    init_weights(model, 0)
+    sums = validate(model, Short(), 1, 10, 1, this_machine(), False, Masking(0.9, MASK, 1010, SPECIAL[2:]))
+    assert 0 < sums.targets <= 12

@@ -18,6 +18,8 @@ from tumbler.train.parallel import join, shard
 
 
 class Docs:
+    lengths = tuple(5 + 3 * index for index in range(30))
+
     def __len__(self) -> int:
         return 30
 
@@ -37,14 +39,14 @@ def main(out: Path, start: Path, compile: bool) -> None:
     state = TrainState(model, optimizers, PackedLoader(Docs(), rows=8, length=16, seed=0))
     resume(state, start)
     objective = Objective(state.model, machine, bf16=False, compile=compile)
-    losses = []
+    curve = []
     for report in train(state, objective, TrainPlan(10, 2, 0.5, 1.0, micro_rows=2), machine):
-        losses.append(float(report.loss))
+        curve.append((float(report.loss), float(report.grad_norm)))
         if report.step == 5:
             save_state(state, out)
     if machine.rank == 0:
         out.mkdir(exist_ok=True)
-        (out / "losses.json").write_text(json.dumps(losses))
+        (out / "curve.json").write_text(json.dumps(curve))
 
 
 if __name__ == "__main__":

@@ -111,6 +111,8 @@ def _examine_masked(subjects: Subjects, work: Work, found: Findings) -> None:
         raise UserError("eval: a masked model is asked for facts: give its tokens and an input with questions.jsonl")
     model, tokenizer = load_model(subjects.base), Tokenizer.load(subjects.base)
     known = masked.facts(question for file in subjects.questions for question in read_questions(file))
+    if not known:
+        raise UserError("eval: its questions ask no relation of two subjects, so no value can be hidden; give more")
     done = masked.filled(model, tokenizer, known)
     found.figures += masked.figures(done, masked.most_frequent_token(Shards.open(subjects.tokens / "train"), tokenizer))
     items = [(f"{f.fact.before} ___{f.fact.after}", f.output, "right" if f.right else f.fact.value) for f in done]

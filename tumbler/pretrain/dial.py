@@ -9,11 +9,16 @@ from typing import Final
 from tumbler.model import ModelConfig, parameters, sizes
 from tumbler.pretrain.settings import PretrainSettings
 from tumbler.text.tokenizer import Tokenizer
+from tumbler.train.optimizers import LearningRates
 
 BATCH_FACTOR: Final = 0.0306 * 2048
 BATCH_EXPONENT: Final = 0.383
 """The best batch, in tokens, is FACTOR * (training tokens) ** EXPONENT: "Power Lines" (arXiv 2505.13738, section 4;
 there in sequences of 2,048)."""
+
+
+EMBEDDING_RATE: Final = 0.5
+"""Of an embedding that begins with deviation 1 (model/init.py): AdamW moves a number by about its rate."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,13 @@ def budget(settings: PretrainSettings, config: ModelConfig) -> Budget:
         batch = (BATCH_FACTOR * steps**BATCH_EXPONENT) ** (1 / (1 - BATCH_EXPONENT))
         rows = _power_of_two(batch / settings.context)
     return Budget(rows, steps, rows * steps * settings.context)
+
+
+def learning_rates(settings: PretrainSettings, config: ModelConfig, new: bool) -> LearningRates:
+    """As given; else an embedding of its own has a rate that suits its first weights, if they are `new`."""
+    apart = new and not config.tie_word_embeddings and config.family in ("qwen3", "llama")
+    embedding = settings.embedding_rate or (EMBEDDING_RATE if apart else None)
+    return LearningRates(settings.matrix_rate, settings.other_rate, embedding)
 
 
 def scaling_parameters(config: ModelConfig) -> int:

@@ -36,9 +36,11 @@ class Data:
     base: Path | None
     """The model to go on from."""
 
-    @property
-    def train_tokens(self) -> int:
-        return sum(source.train.tokens for source in self.sources)
+    def train_tokens(self, longest: int | None) -> int:
+        """Of all documents, or of the first `longest` tokens of each."""
+        if longest is None:
+            return sum(source.train.tokens for source in self.sources)
+        return sum(int(np.minimum(source.train.lengths, longest).sum()) for source in self.sources)
 
 
 def open_data(inputs: Sequence[Artifact], weights: Mapping[str, float], eval_tokens: int) -> Data:

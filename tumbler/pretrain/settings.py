@@ -36,12 +36,18 @@ class PretrainSettings(TrainDials):
     tokens_per_parameter: float = Field(default=20.0, gt=0)
     """Training tokens for each parameter of the matrices and the head, where `steps` is none: 20 is Chinchilla's
     (arXiv 2203.15556, table 3)."""
+    document_tokens: int | None = Field(default=None, gt=1)
+    """So many tokens of each document, from its begin; none: all. Where a run reads less than there is, more documents
+    teach more than longer ones (docs/performance.md)."""
     weights: dict[str, float] = Field(default_factory=dict)
     """How often rows come from each tokens input, by its step's name; none: by how many tokens each holds."""
     mask_share: float = Field(default=0.3, gt=0, lt=1)
     """Of the tokens that a masked model is to name in training (arXiv 2202.08005; ModernBERT's)."""
     eval_mask_share: float = Field(default=0.15, gt=0, lt=1)
     """The same in validation (BERT's)."""
+    embedding_rate: float | None = Field(default=None, gt=0)
+    """Full learning rate of an embedding that is not the head as well; none: 0.5 for a new qwen3 or llama, else
+    other_rate."""
     eval_every: int = Field(default=100, gt=0)
     """Steps between two looks at the validation documents."""
     eval_tokens: int = Field(default=65_536, gt=0)

@@ -18,7 +18,7 @@ from tumbler.errors import UserError
 from tumbler.log import read_metrics
 from tumbler.model import Transformer, init_weights, load_model, parameters, save_model
 from tumbler.pretrain.card import model_card
-from tumbler.pretrain.dial import Budget, budget, model_config, with_tokens
+from tumbler.pretrain.dial import Budget, budget, learning_rates, model_config, with_tokens
 from tumbler.pretrain.looks import Looks, check_prompts, masking_of, watched_ids
 from tumbler.pretrain.pictures import completions, loss_curve, speed_curve, watched_curve
 from tumbler.pretrain.reader import Data, open_data
@@ -115,12 +115,14 @@ def _fresh_state(
     settings: PretrainSettings, data: Data, model: Transformer, many: Budget, machine: Machine, bf16: bool
 ) -> TrainState:
     model = shard(model.to(torch_device(machine)), machine, bf16, settings.compile)
-    optimizers = make_optimizers(model, settings.rates, settings.weight_decay, bf16, settings.optimizer)
+    rates = learning_rates(settings, model.config, new=data.base is None)
+    optimizers = make_optimizers(model, rates, settings.weight_decay, bf16, settings.optimizer)
     return TrainState(model, optimizers, _loader(settings, data, many.rows, model.config.causal))
 
 
 def _loader(settings: PretrainSettings, data: Data, rows: int, causal: bool) -> Loader:
-    sources = [PackedLoader(source.train, 1, settings.context, settings.seed) for source in data.sources]
+    context, seed, longest = settings.context, settings.seed, settings.document_tokens
+    sources = [PackedLoader(source.train, 1, context, seed, longest) for source in data.sources]
     loader = MixedLoader(sources, [source.weight for source in data.sources], rows)
     if causal:
         return loader
@@ -234,7 +236,7 @@ def _facts(here: Run, model: Transformer) -> dict[str, Any]:
         "parameters": parameters(model.config),
         "steps": many.steps,
         "tokens": many.tokens,
-        "unique_tokens": here.data.train_tokens,
+        "unique_tokens": here.data.train_tokens(here.settings.document_tokens),
         "val_tokens": total.targets,
         "val_loss": round(total.loss, 6),
         **bits,
@@ -252,7 +254,8 @@ def _introduction(
     begun = f"{parameters(config):,} parameters ({shape})"
     if data.base is not None:
         begun += f" from {data.base.name}"
-    work = f"{many.steps:,} steps of {many.rows} rows, {many.tokens:,} tokens of {data.train_tokens:,} there are"
+    there = data.train_tokens(settings.document_tokens)
+    work = f"{many.steps:,} steps of {many.rows} rows, {many.tokens:,} tokens of {there:,} there are"
     ranks = f"{machine.world} times " if machine.world > 1 else ""
     compiling = ", compiled: the first step takes up to a minute" if settings.compile else ""
     return f"{begun}; {work}; {'bf16' if bf16 else 'fp32'} on {ranks}{machine.name}{compiling}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import requests
+import urllib3
 
 from tumbler.artifact import replacing
 from tumbler.errors import Failure, UserError
@@ -35,7 +36,7 @@ def fetch_ranks(name: str, out: Path, home: str = HOME) -> Path:
         with requests.get(url, timeout=TIMEOUT, stream=True) as answer:
             answer.raise_for_status()
             content = answer.raw.read(LARGEST + 1, decode_content=True)
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise Failure(f"fetch tokenizer: {url}: {error}") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise Failure(f"fetch tokenizer: {url}: not the file that tiktoken knows (its SHA-256 differs); mend --from")

@@ -1,8 +1,9 @@
 """Documents, shuffled and packed into rows, without end.
 
-Shapes: B rows, T time. Every epoch is one pass over all documents in an order of its own; a row is
-filled from where the last one ended, so no token is padding. A document cut by a row's end goes on
-in the next row, beginning with the token that was the last target, so every token is a target once.
+Shapes: B rows, T time. A document longer than a row is cut into pieces of a row, each of which begins with the token
+that is the last target of the one before, so every token is a target once. Every epoch is one pass over all pieces in
+an order of its own (the pieces of one document lie apart: a batch of them would teach little); a row is filled from
+where the last one ended, so no token is padding.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ class Documents(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def lengths(self) -> Sequence[int] | NDArray[np.int64]:
+        """Tokens of each document; at least 2."""
+
     def document(self, index: int, /) -> Ids:
         """The ids of one document, from its begin to its end token."""
 
@@ -45,19 +50,43 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """The next token: of which epoch, which document of its order, which token of that."""
+    """The next token: of which epoch, which piece of its order, which token of that."""
 
     epoch: int = 0
     index: int = 0
     offset: int = 0
 
 
-class PackedLoader:
-    """Batches of `rows` rows of `length` tokens from `documents`; `seed` decides the order of each epoch."""
+class Pieces:
+    """Documents, cut into pieces of at most `length` targets; of each document the first `longest` tokens."""
 
-    def __init__(self, documents: Documents, rows: int, length: int, seed: int) -> None:
+    def __init__(self, documents: Documents, length: int, longest: int | None = None) -> None:
+        self.documents, self.length, self.longest = documents, length, longest
+        lengths = np.asarray(documents.lengths)
+        self.lengths = lengths if longest is None else np.minimum(lengths, longest)
+        counts = -(-(self.lengths - 1) // length)
+        self._ends = counts.cumsum()
+        self._firsts = self._ends - counts
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def piece(self, number: int) -> Ids:
+        index = int(np.searchsorted(self._ends, number, side="right"))
+        start = (number - int(self._firsts[index])) * self.length
+        end = min(start + self.length + 1, int(self.lengths[index]))
+        return self.documents.document(index)[start:end]
+
+
+class PackedLoader:
+    """Batches of `rows` rows of `length` tokens from `documents`; `seed` decides the order of each epoch.
+
+    longest: so many tokens of a document are read, from its begin; None: all.
+    """
+
+    def __init__(self, documents: Documents, rows: int, length: int, seed: int, longest: int | None = None) -> None:
         assert len(documents) > 0, "a loader needs at least one document"
-        self.documents, self.rows, self.length, self.seed = documents, rows, length, seed
+        self.pieces, self.rows, self.length, self.seed = Pieces(documents, length, longest), rows, length, seed
         self._go_to(Place())
 
     def __iter__(self) -> PackedLoader:
@@ -74,7 +103,7 @@ class PackedLoader:
 
     def _go_to(self, place: Place) -> None:
         self.place = place
-        self.order = np.random.default_rng((self.seed, place.epoch)).permutation(len(self.documents))
+        self.order = np.random.default_rng((self.seed, place.epoch)).permutation(len(self.pieces))
 
     def row(self) -> PackedRow:
         """The next row."""
@@ -86,13 +115,13 @@ class PackedLoader:
         return pack(pieces)
 
     def _take(self, wanted: int) -> Ids:
-        """Up to `wanted` tokens of the current document; moves on."""
+        """Up to `wanted` tokens of the current piece; moves on."""
         place = self.place
-        ids = self.documents.document(int(self.order[place.index]))
+        ids = self.pieces.piece(int(self.order[place.index]))
         piece = ids[place.offset : place.offset + wanted]
         end = place.offset + len(piece)
         if end < len(ids):
-            # Only a full row leaves a document unfinished: its last target is the next row's first token.
+            # Only a full row leaves a piece unfinished: its last target is the next row's first token.
             self.place = Place(place.epoch, place.index, end - 1)
         elif place.index + 1 < len(self.order):
             self.place = Place(place.epoch, place.index + 1)

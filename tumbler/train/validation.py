@@ -61,7 +61,9 @@ def validate(
     All ranks must call it: each looks at its share of the batches.
     """
     nats, targets = torch.zeros((), dtype=torch.float64, device=torch_device(machine)), 0
-    for number, batch in enumerate(passage(documents, count, rows, model.config.max_position_embeddings)):
+    # Padding that is no text: a mask token is never one that is hidden.
+    padding = 0 if masking is None else masking.mask
+    for number, batch in enumerate(passage(documents, count, rows, model.config.max_position_embeddings, padding)):
         hidden = batch if masking is None else masking(batch, np.random.default_rng(number))
         targets += int((hidden.targets != IGNORE).sum())
         if number % machine.world == machine.rank:
@@ -69,14 +71,17 @@ def validate(
     return Sums(float(summed(nats)), targets, text_bytes)
 
 
-def passage(documents: Documents, count: int, rows: int, length: int) -> Iterator[Batch]:
-    """Batches of the first `count` documents in their order: every token but a document's first is a target once."""
-    source = _rows(documents, count, length)
+def passage(documents: Documents, count: int, rows: int, length: int, padding: int = 0) -> Iterator[Batch]:
+    """Batches of the first `count` documents in their order: every token but a document's first is a target once.
+
+    The last row ends with the id `padding`, which is no target.
+    """
+    source = _rows(documents, count, length, padding)
     while part := list(islice(source, rows)):
         yield Batch(*(torch.from_numpy(np.stack(field)) for field in zip(*part, strict=True)))
 
 
-def _rows(documents: Documents, count: int, length: int) -> Iterator[tuple[Row, Row, Row, Row]]:
+def _rows(documents: Documents, count: int, length: int, padding: int) -> Iterator[tuple[Row, Row, Row, Row]]:
     """Each row holds pieces of documents; the last one is filled up with places that are no target."""
     pieces, room = [], length + 1
     for number in range(count):
@@ -91,4 +96,4 @@ def _rows(documents: Documents, count: int, length: int) -> Iterator[tuple[Row, 
                 yield pack(pieces)
                 pieces, room = [], length + 1
     if pieces:
-        yield pack([*pieces, *(np.zeros(1, np.int64) for _ in range(room))])
+        yield pack([*pieces, *(np.full(1, padding) for _ in range(room))])
