@@ -144,7 +144,7 @@ CROSSED = {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_
         ("qwen3", {"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5: tumbler's model knows only 1.0"),
         ("qwen3", {"rope_parameters": {"mrope_section": [1]}}, "'mrope_section' is no setting of rope_type 'default'"),
         ("qwen3", {"is_causal": False}, "is_causal = False: tumbler's model knows only True"),
-        ("qwen3", {"quantization_config": {"bits": 4}}, "quantization_config = "),
+        ("qwen3", {"quantization_config": {"bits": 4}}, "quantization_config: tumbler reads"),
         ("qwen3", {"eos_token_id": [1, "2"]}, "eos_token_id = '2': must be a whole number"),
         ("llama", {"rope_scaling": CROSSED}, "low_freq_factor = 4.0: must be below high_freq_factor = 1.0"),
         ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "tumbler's model knows only False"),

@@ -198,15 +198,19 @@ ImportOut = Annotated[Path | None, typer.Option(help="Folder of the artifact; de
 
 
 def _import(source: Path, out: Path | None, settings: Settings, run: Callable[..., Outcome]) -> None:
+    _bring("import", source, out or Path("runs") / source.resolve().stem, settings, run)
+
+
+def _bring(name: str, source: Path, path: Path, settings: Settings, run: Callable[..., Outcome]) -> None:
     from tumbler import pipeline, show
     from tumbler.artifact import open_outside
     from tumbler.executor import Executor
     from tumbler.recipe import Step
 
-    step, path = Step("import", "import", (str(source),), settings), out or Path("runs") / source.resolve().stem
+    step = Step(name, name, (str(source),), settings)
     with Executor(1) as executor:
         finished = pipeline.run_step(step, [open_outside(source)], path, executor, run)
-    show.step_done("import", finished.artifact, finished.fresh)
+    show.step_done(name, finished.artifact, finished.fresh)
 
 
 @importing.command("hf")
@@ -243,6 +247,26 @@ def import_gguf(
 
     settings = recipes.validate(stage.GgufSettings, {"dtype": dtype}, "import gguf")
     _import(file, out, settings, stage.import_gguf)
+
+
+@app.command()
+def quantize(
+    folder: Annotated[Path, typer.Argument(help="A model folder, such as runs/tiny/sft (llama, qwen3).")],
+    to: Annotated[str, typer.Option(help="int8 (weights and rows) or int4 (weights in groups).")] = "int8",
+    out: Annotated[Path | None, typer.Option(help="Folder of the artifact; default FOLDER-int8 beside it.")] = None,
+) -> None:
+    """A smaller copy of a model, its matrices in 8 or 4 bits: for tumbler, transformers and vLLM.
+
+    Example: tumbler quantize runs/smollm2 --to int8
+
+    For llama.cpp instead: tumbler export gguf runs/smollm2 --type q4_0
+    """
+    from tumbler import recipe as recipes
+    from tumbler.exchange import stage
+
+    settings = recipes.validate(stage.QuantizeSettings, {"scheme": to}, "quantize")
+    path = folder.resolve()
+    _bring("quantize", folder, out or path.with_name(f"{path.name}-{to}"), settings, stage.quantize)
 
 
 @exporting.command("gguf")

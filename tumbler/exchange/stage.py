@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import torch
+from torch import Tensor
 
 from tumbler.artifact import Outcome, Work
 from tumbler.errors import UserError
@@ -25,7 +27,11 @@ from tumbler.exchange.folder_reader import (
 from tumbler.exchange.gguf_reader import GgufFile, read_model
 from tumbler.exchange.vocabulary import Vocabulary
 from tumbler.model import ModelConfig, parameters, save_model
-from tumbler.model.weights import open_model
+from tumbler.model.quantized import Scheme, description, group_of
+from tumbler.model.quantized import quantize as quantize_weight
+from tumbler.model.safetensors_reader import Stored, read_json
+from tumbler.model.safetensors_writer import write_json, write_weights
+from tumbler.model.weights import CONFIG, SHARD_BYTES, open_model
 from tumbler.recipe import Settings
 from tumbler.text.roles import KEYS
 from tumbler.text.tokenizer import Tokenizer
@@ -75,6 +81,54 @@ def import_gguf(settings: GgufSettings, work: Work) -> Outcome:
     origin = f"Made from the GGUF file `{source.name}` ({', '.join(kinds)}), dequantized to {settings.dtype}."
     name, licence = (_line(file.metadata.get(key)) for key in ("general.name", "general.license"))
     return _finish(work, name or source.stem, origin, licence)
+
+
+class QuantizeSettings(Settings):
+    """To what the matrices of the blocks are quantized; embedding, output and norms stay as they are."""
+
+    scheme: Literal["int8", "int4"] = "int8"
+    """int8: 8-bit weights and rows; int4: 4-bit weights in groups of 128, 64 or 32."""
+
+
+def quantize(settings: QuantizeSettings, work: Work) -> Outcome:
+    """A model folder with quantized weights, in compressed-tensors' layout, for transformers, vLLM and tumbler."""
+    (source,) = (item.path for item in work.inputs)
+    if not source.is_dir():
+        raise UserError(f"{source}: no such folder; give the folder of a model, with its config.json")
+    raw = read_json(source / CONFIG)
+    if "quantization_config" in raw:
+        raise UserError(f"{source}: is quantized already; give the model it was made from")
+    with open_model(source) as (model, stored):
+        if model.config.family not in ("llama", "qwen3"):
+            raise UserError(f"{source}: a {model.config.family} model; llama and qwen3 can be quantized")
+        made = _quantized(stored, settings.scheme)
+        write_weights(work.path, made.tensors, None, SHARD_BYTES)
+    write_json(work.path / CONFIG, {**raw, "quantization_config": made.description})
+    for path in model_files(source):
+        if path.name != CONFIG and not path.name.startswith("model"):
+            with work.file(path.name) as file:
+                shutil.copyfile(path, file)
+    origin = f"The model of the folder `{source.resolve().name}`, its blocks quantized to {settings.scheme}."
+    return _finish(work, source.resolve().name, origin, stated_licence(source))
+
+
+class _Made(NamedTuple):
+    tensors: dict[str, Tensor]
+    description: dict[str, object]
+
+
+def _quantized(stored: Mapping[str, Stored], scheme: Scheme) -> _Made:
+    """All tensors of a model, those of its blocks' matrices quantized."""
+    matrices = [name for name, tensor in stored.items() if len(tensor.shape) == 2 and ".layers." in name]
+    group = group_of([stored[name].shape[1] for name in matrices]) if scheme == "int4" else 0
+    made: dict[str, Tensor] = {}
+    for name, tensor in stored.items():
+        if name not in matrices:
+            made[name] = tensor.tensor()
+            continue
+        parts = quantize_weight(tensor.tensor(), scheme, group)
+        made |= {name.removesuffix("weight") + key: part for key, part in parts.items()}
+    return _Made(made, description(scheme, group, ["lm_head"]))
 
 
 def _line(value: object) -> str | None:

@@ -6,7 +6,7 @@ Nothing is ever unpickled.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +39,9 @@ class Stored:
 
 
 @contextmanager
-def open_weights(folder: Path) -> Iterator[Mapping[str, Stored]]:
-    """The tensors of the folder by name; UserError for files that are missing, damaged, or hold no plain numbers.
+def open_weights(folder: Path, more: Sequence[str] = ()) -> Iterator[Mapping[str, Stored]]:
+    """The tensors of the folder by name; UserError for files that are missing, damaged, or hold anything but DTYPES and
+    `more`.
 
     Also what goes wrong while they are read becomes a UserError.
     """
@@ -48,7 +49,7 @@ def open_weights(folder: Path) -> Iterator[Mapping[str, Stored]]:
     with ExitStack() as stack:
         for file in weight_files(folder):
             with _refusing(file):
-                tensors = list(_header(file, stack.enter_context(safe_open(file, framework="pt"))))
+                tensors = list(_header(file, stack.enter_context(safe_open(file, framework="pt")), more))
             for stored in tensors:
                 if stored.name in found:
                     raise UserError(f"{file}: tensor {stored.name!r} stands in {found[stored.name].file.name} too")
@@ -97,10 +98,10 @@ def _shards(index: Path) -> list[Path]:
     return files
 
 
-def _header(file: Path, handle: Any) -> Iterator[Stored]:
+def _header(file: Path, handle: Any, more: Sequence[str]) -> Iterator[Stored]:
     for name in handle.keys():  # noqa: SIM118
         part = handle.get_slice(name)
-        if part.get_dtype() not in DTYPES:
+        if part.get_dtype() not in (*DTYPES, *more):
             raise UserError(f"{file}: tensor {name!r} is {part.get_dtype()}: tumbler reads {', '.join(DTYPES)}")
         yield Stored(file, tuple(part.get_shape()), handle, name)
 

@@ -18,17 +18,18 @@ from tumbler.model.safetensors_reader import INDEX, WEIGHTS
 SHARD: Final = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 
 
-def write_weights(folder: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype, shard_bytes: int) -> None:
-    """Write all tensors as `dtype`, in files of at most `shard_bytes` each (more for a single larger tensor).
+def write_weights(folder: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype | None, shard_bytes: int) -> None:
+    """Write all tensors as `dtype` (None: each as it is), in files of at most `shard_bytes` each (more for a single
+    larger tensor).
 
     What an earlier save left in the folder is removed once the new files are there.
     """
-    sizes = {name: tensor.numel() * dtype.itemsize for name, tensor in tensors.items()}
+    sizes = {name: tensor.numel() * (dtype or tensor.dtype).itemsize for name, tensor in tensors.items()}
     shards = list(_shards(sizes, shard_bytes))
     count = len(shards)
     files = [f"model-{k:05d}-of-{count:05d}.safetensors" for k in range(1, count + 1)] if count > 1 else [WEIGHTS]
     for file, names in zip(files, shards, strict=True):
-        made = {name: tensors[name].detach().to("cpu", dtype).contiguous() for name in names}
+        made = {name: tensors[name].detach().to("cpu", dtype or tensors[name].dtype).contiguous() for name in names}
         with replacing(folder / file) as temporary:
             save_file(made, temporary, metadata={"format": "pt"})
     if count > 1:

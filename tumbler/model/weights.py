@@ -16,6 +16,7 @@ from torch import Tensor
 from tumbler.errors import UserError
 from tumbler.model.config import ModelConfig
 from tumbler.model.families.table import FAMILIES, canonical, from_hf, parts, to_family, to_hf
+from tumbler.model.quantized import INTEGERS, check_description, dequantized
 from tumbler.model.safetensors_reader import Stored, open_weights, read_json
 from tumbler.model.safetensors_writer import write_json, write_weights
 from tumbler.model.transformer import Transformer
@@ -56,18 +57,29 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Transformer:
 
 def read_config(folder: Path) -> ModelConfig:
     """The sizes of the model of a Hugging Face folder; UserError when its config.json is none that tumbler runs."""
-    return from_hf(read_json(folder / CONFIG), str(folder / CONFIG))
+    return _described(folder)[0]
+
+
+def _described(folder: Path) -> tuple[ModelConfig, bool]:
+    """The sizes, and whether the weights are quantized."""
+    file = folder / CONFIG
+    raw = read_json(file)
+    scheme = raw.pop("quantization_config", None)
+    if scheme is not None:
+        check_description(scheme, str(file))
+    return from_hf(raw, str(file)), scheme is not None
 
 
 @contextmanager
 def open_model(folder: Path) -> Iterator[tuple[Transformer, Mapping[str, Stored]]]:
     """The model of a folder, without memory for its weights (on the meta device), and these by their names in the
     family: all there, of the shapes that config.json asks for, not read yet. UserError as in `load_model`."""
-    config = read_config(folder)
+    config, quantized = _described(folder)
     with torch.device("meta"):
         model = Transformer(config)
-    with open_weights(folder) as files:
-        stored = {canonical(config, name): tensor for name, tensor in files.items()}
+    with open_weights(folder, INTEGERS if quantized else ()) as files:
+        plain = dequantized(files) if quantized else files
+        stored = {canonical(config, name): tensor for name, tensor in plain.items()}
         _check_tensors(folder, config, stored, to_family(config, dict(model.named_parameters())))
         yield model, stored
 

@@ -17,7 +17,7 @@ from tumbler.model.families.modernbert import MODERNBERT
 from tumbler.model.families.qwen3 import QWEN3
 
 FAMILIES: Final[Mapping[FamilyName, Family]] = {"qwen3": QWEN3, "llama": LLAMA, "gpt2": GPT2, "modernbert": MODERNBERT}
-FIXED: Final[Mapping[str, Any]] = {"quantization_config": None, "is_encoder_decoder": False}
+FIXED: Final[Mapping[str, Any]] = {"is_encoder_decoder": False}
 """Of any `config.json`: see Fields.only."""
 
 
