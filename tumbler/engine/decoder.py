@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tumbler.engine.products import PRODUCTS, Prepare, Product, Rows, Weights, finish
+from tumbler.engine.products import PRODUCTS, Product, Weights
 from tumbler.model import ModelConfig, Transformer
 from tumbler.model.attention import attention
-from tumbler.model.rotary import frequencies, rotate
+from tumbler.model.rotary import frequencies
 from tumbler.model.transformer import ACTIVATIONS
 
+Make = Callable[[Tensor, Tensor | None], Product]
 PADDING: Final = 2.0
 """Pieces are attended to together while padding them to the longest makes at most so many times their places."""
 
@@ -54,6 +55,19 @@ class Plan:
     longest: int
     """S of the rows that decode."""
     spans: Sequence[Span]
+
+    @cached_property
+    def single(self) -> tuple[int, int] | None:
+        """(slot, position) where there is but one row."""
+        return (int(self.slots[0]), int(self.positions[0])) if len(self.ids) == 1 else None
+
+    @cached_property
+    def decode_mask(self) -> Tensor | None:
+        """(N, 1, 1, S) What each row that decodes sees; None: all."""
+        if self.decoding == 1:
+            return None
+        places = torch.arange(self.longest, device=self.positions.device)
+        return (places <= self.positions[: self.decoding, None])[:, None, None]
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -98,142 +112,133 @@ def grouped(spans: Sequence[Span]) -> list[list[Span]]:
     return groups
 
 
-@dataclass(frozen=True)
 class Norm:
-    weight: Tensor
-    bias: Tensor | None
-    eps: float
-    rms: bool
+    """x (R, D) -> (R, D)"""
+
+    def __init__(self, module: Any, config: ModelConfig) -> None:
+        self.weight, self.bias = module.weight, getattr(module, "bias", None)
+        self.eps, self.rms = config.norm_eps, config.norm == "rms"
 
     def __call__(self, x: Tensor) -> Tensor:
         if not self.rms:
             return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
-        x32 = x.float()
-        return (x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + self.eps) * self.weight).to(x.dtype)
+        normed: Tensor = x * rms_scale(x, self.eps) * self.weight
+        return normed.to(x.dtype)
+
+
+def rms_scale(x: Tensor, eps: float) -> Tensor:
+    """1 / sqrt(mean of squares + eps) over the last dimension, kept; reckoned in fp32, in few steps, in x's dtype."""
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+    scale = torch.addcmul(length.new_full((), eps), length, length, value=1 / x.shape[-1]).rsqrt_()
+    return scale
+
+
+class Entry:
+    """A norm, then a product of several matrices at once.
+
+    Of an RMS norm the weight is put into the matrices once, and the scale of each row is taken after the product, whose
+    outcome it multiplies just as well: two passes over the rows less.
+    """
+
+    def __init__(self, make: Make, norm: Norm, *parts: Any) -> None:
+        weight, bias = torch.cat([part.weight for part in parts]), None
+        if parts[0].bias is not None:
+            bias = torch.cat([part.bias for part in parts])
+        self.norm = norm
+        if norm.rms:
+            weight = (weight.float() * norm.weight.float()).to(weight.dtype)
+        self.product = make(weight, bias)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.norm.rms:
+            return self.product(x, rms_scale(x, self.norm.eps))
+        return self.product(self.norm(x))
 
 
 @dataclass(frozen=True)
 class Layer:
-    before_attention: Norm
-    qkv: Product
-    q_norm: Norm | None
-    k_norm: Norm | None
+    qkv: Entry
+    head_norms: Tensor | None
+    """(H + H_kv, head_dim): the weights of the norms of queries and keys."""
     out: Product
-    before_mlp: Norm
-    up: Product
+    up: Entry
     """Gate and up, where gated."""
     down: Product
-
-
-# What stands between the products: each of these may be compiled.
-
-
-def enter(x: Tensor, norm: Norm, prepare: Prepare) -> Rows:
-    return prepare(norm(x))
-
-
-def add(x: Tensor, norm: Norm, prepare: Prepare, *product: Tensor) -> tuple[Tensor, Rows]:
-    """The residual stream, and what the next product reads of it."""
-    x = x + finish(*product)
-    return x, prepare(norm(x))
-
-
-def heads(
-    config: ModelConfig,
-    norms: tuple[Norm | None, Norm | None],
-    turns: tuple[Tensor, Tensor] | None,
-    cache: tuple[Tensor, Tensor, Tensor, Tensor],
-    *product: Tensor,
-) -> Tensor:
-    """Queries (R, H, head_dim). Keys and values go to their places: cache is (keys, values, slots, positions)."""
-    H, H_kv, d = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-    q, k, v = torch.split(finish(*product).view(-1, H + 2 * H_kv, d), [H, H_kv, H_kv], 1)
-    q_norm, k_norm = norms
-    q, k = (q if q_norm is None else q_norm(q)), (k if k_norm is None else k_norm(k))
-    if turns is not None:
-        q, k = rotate(q, *turns), rotate(k, *turns)
-    keys, values, slots, positions = cache
-    keys[slots, :, positions] = k.to(keys.dtype)
-    values[slots, :, positions] = v.to(values.dtype)
-    return q
-
-
-def decode(q: Tensor, keys: Tensor, values: Tensor, positions: Tensor) -> Tensor:
-    """q (N, H, head_dim), keys and values (N, H_kv, S, head_dim), positions (N,) -> (N, H * head_dim)"""
-    N, H, d = q.shape
-    scores = torch.matmul(q.view(N, keys.shape[1], -1, d), keys.mT).float() * d**-0.5
-    later = torch.arange(keys.shape[2], device=q.device) > positions[:, None]
-    weights = scores.masked_fill(later[:, None, None], -torch.inf).softmax(-1).to(values.dtype)
-    return torch.matmul(weights, values).view(N, H * d)
-
-
-def activate(config: ModelConfig, prepare: Prepare, *product: Tensor) -> Rows:
-    y, activation = finish(*product), ACTIVATIONS[config.activation]
-    if not config.gated:
-        return prepare(activation(y))
-    gate, up = y.chunk(2, -1)
-    return prepare(activation(gate) * up)
 
 
 class Decoder:
     """A causal model made ready. It keeps nothing of `model` but its embedding and norms, and copies the rest."""
 
-    def __init__(self, model: Transformer, weights: Weights = "plain", compile: bool = False) -> None:
+    def __init__(self, model: Transformer, weights: Weights = "plain") -> None:
         self.config = model.config
         make = PRODUCTS[weights]
         decoder: Any = model.model
         self.embed_tokens, self.embed_positions = decoder.embed_tokens, decoder.embed_positions
         self.layers = [self._layer(block, make) for block in decoder.layers]
-        self.norm = self._norm(decoder.norm)
-        self.head = make(model.head_weight, model.head_bias)
+        self.norm = Norm(decoder.norm, self.config)
+        # A 4-bit head costs more in quality than it saves (llama.cpp's q4_0 has it in 8 bits too).
+        head = PRODUCTS["int8"] if weights == "int4" else make
+        self.head = Entry(head, self.norm, _Head(model.head_weight, model.head_bias))
         self.dtype, self.device = model.head_weight.dtype, model.head_weight.device
-        wrap: Any = torch.compile(dynamic=True, fullgraph=True) if compile else lambda function: function
-        self._enter, self._add, self._heads, self._decode, self._activate = map(
-            wrap, (enter, add, heads, decode, activate)
-        )
 
     def __call__(self, plan: Plan, keys: Sequence[Tensor], values: Sequence[Tensor]) -> Tensor:
         """The residual stream (R, D) after the last layer; keys and values of each layer are written to the cache."""
-        x = self._embed(plan)
-        turns, first = self._turns(plan.positions), self.layers[0]
-        rows = self._enter(x, first.before_attention, first.qkv.prepare)
-        for layer, after, k, v in zip(self.layers, [*self.layers[1:], None], keys, values, strict=True):
-            cache = k, v, plan.slots, plan.positions
-            q = self._heads(self.config, (layer.q_norm, layer.k_norm), turns, cache, *layer.qkv(*rows))
-            mixed = layer.out(*layer.out.prepare(self._attend(plan, q, k, v)))
-            x, rows = self._add(x, layer.before_mlp, layer.up.prepare, *mixed)
-            made = layer.down(*self._activate(self.config, layer.down.prepare, *layer.up(*rows)))
-            if after is None:
-                last: Tensor = x + finish(*made)
-                return last
-            x, rows = self._add(x, after.before_attention, after.qkv.prepare, *made)
-        raise AssertionError("a model has layers")
+        x, turns = self._embed(plan), self._turns(plan.positions)
+        for layer, k, v in zip(self.layers, keys, values, strict=True):
+            q = self._heads(layer, layer.qkv(x), turns, plan, k, v)
+            x = layer.out.add(self._attend(plan, q, k, v), x)
+            x = layer.down.add(self._activate(layer.up(x)), x)
+        return x
 
     def logits(self, x: Tensor) -> Tensor:
         """(R, D) -> (R, V)"""
-        return finish(*self.head(*self._enter(x, self.norm, self.head.prepare)))
+        return self.head(x)
 
     def _embed(self, plan: Plan) -> Tensor:
         x: Tensor = self.embed_tokens(plan.ids)
         return x if self.embed_positions is None else x + self.embed_positions(plan.positions)
 
     def _turns(self, positions: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Cosine and sine (R, 1, head_dim)."""
+        """Cosine, and sine with the sign of each half (R, 1, head_dim); reckoned in fp32."""
         config = self.config
         if config.positions != "rope":
             return None
         turns = frequencies(config.head_dim, config.rope_theta, config.rope_scaling, positions.device)
-        angles = positions[:, None, None].float() * torch.cat((turns, turns))
-        return angles.cos(), angles.sin()
+        angles = positions[:, None, None].float() * turns
+        cos, sin = angles.cos().to(self.dtype), angles.sin().to(self.dtype)
+        return torch.cat((cos, cos), -1), torch.cat((-sin, sin), -1)
+
+    def _heads(
+        self, layer: Layer, qkv: Tensor, turns: tuple[Tensor, Tensor] | None, plan: Plan, keys: Tensor, values: Tensor
+    ) -> Tensor:
+        """Queries (R, H, head_dim). Keys and values go to their places in the cache."""
+        H, H_kv, d = self.config.num_attention_heads, self.config.num_key_value_heads, self.config.head_dim
+        parts = qkv.view(-1, H + 2 * H_kv, d)
+        qk, v = parts[:, : H + H_kv], parts[:, H + H_kv :]
+        if layer.head_norms is not None:
+            qk = (qk * rms_scale(qk, self.config.norm_eps) * layer.head_norms).to(qk.dtype)
+        if turns is not None:
+            cos, sin = turns
+            qk = torch.addcmul(qk * cos, qk.roll(d // 2, -1), sin)
+        if plan.single is not None:
+            slot, place = plan.single
+            keys[slot, :, place], values[slot, :, place] = qk[0, H:], v[0]
+        else:
+            keys[plan.slots, :, plan.positions] = qk[:, H:]
+            values[plan.slots, :, plan.positions] = v
+        return qk[:, :H]
 
     def _attend(self, plan: Plan, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """(R, H * head_dim)"""
         n, S = plan.decoding, plan.longest
-        found: Tensor | None = (
-            self._decode(q[:n], keys[:n, :, :S], values[:n, :, :S], plan.positions[:n]) if n else None
-        )
-        if found is not None and not plan.spans:
-            return found
+        found: Tensor | None = None
+        if n:
+            # The heads that share keys are queries of one head: no key is read twice.
+            grouped = q[:n].reshape(n, keys.shape[1], -1, q.shape[2])
+            mixed = F.scaled_dot_product_attention(grouped, keys[:n, :, :S], values[:n, :, :S], plan.decode_mask)
+            found = mixed.reshape(n, -1)
+            if not plan.spans:
+                return found
         mixed = q.new_empty(len(q), self.config.num_attention_heads * self.config.head_dim)
         if found is not None:
             mixed[:n] = found
@@ -241,28 +246,29 @@ class Decoder:
             group.attend(q, keys, values, mixed)
         return mixed
 
-    def _norm(self, module: Any) -> Norm:
-        return Norm(module.weight, getattr(module, "bias", None), self.config.norm_eps, self.config.norm == "rms")
+    def _activate(self, y: Tensor) -> Tensor:
+        activation = ACTIVATIONS[self.config.activation]
+        if not self.config.gated:
+            return activation(y)
+        gate, up = y.chunk(2, -1)
+        return activation(gate).mul_(up)
 
-    def _layer(self, block: Any, make: Callable[[Tensor, Tensor | None], Product]) -> Layer:
-        a, m = block.self_attn, block.mlp
-        q_norm, k_norm = (
-            Norm(module.weight, None, self.config.norm_eps, True) if self.config.qk_norm else None
-            for module in (a.q_norm, a.k_norm)
-        )
+    def _layer(self, block: Any, make: Make) -> Layer:
+        a, m, config = block.self_attn, block.mlp, self.config
+        norms = None
+        if config.qk_norm:
+            counts = config.num_attention_heads, config.num_key_value_heads
+            norms = torch.cat([n.weight.expand(c, -1) for n, c in zip((a.q_norm, a.k_norm), counts, strict=True)])
+        up = [part for part in (m.gate_proj, m.up_proj) if part is not None]
         return Layer(
-            before_attention=self._norm(block.input_layernorm),
-            qkv=_joined(make, a.q_proj, a.k_proj, a.v_proj),
-            q_norm=q_norm,
-            k_norm=k_norm,
-            out=_joined(make, a.o_proj),
-            before_mlp=self._norm(block.post_attention_layernorm),
-            up=_joined(make, *(part for part in (m.gate_proj, m.up_proj) if part is not None)),
-            down=_joined(make, m.down_proj),
+            qkv=Entry(make, Norm(block.input_layernorm, config), a.q_proj, a.k_proj, a.v_proj),
+            head_norms=norms,
+            out=make(a.o_proj.weight.clone(), a.o_proj.bias),
+            up=Entry(make, Norm(block.post_attention_layernorm, config), *up),
+            down=make(m.down_proj.weight.clone(), m.down_proj.bias),
         )
 
 
-def _joined(make: Callable[[Tensor, Tensor | None], Product], *parts: Any) -> Product:
-    """The products of several matrices with the same rows, as one."""
-    bias = None if parts[0].bias is None else torch.cat([part.bias for part in parts])
-    return make(torch.cat([part.weight for part in parts]), bias)
+class _Head(NamedTuple):
+    weight: Tensor
+    bias: Tensor | None

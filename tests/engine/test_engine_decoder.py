@@ -1,0 +1,61 @@
+"""The decoder gives the logits of the bare model, whatever way its weights are laid out and its rows are read."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from model_families import random_weights, small_config
+
+from tumbler.engine.products import Weights
+from tumbler.engine.runner import Read, Runner
+from tumbler.errors import UserError
+from tumbler.model import FamilyName, Transformer
+
+IDS = [[5, 9, 2, 7, 7, 1, 30, 4], [3, 3, 8], [11, 12, 13, 14, 15]]
+NEAR: dict[Weights, float] = {"plain": 1e-5, "packed": 0.05, "int8": 0.15, "int4": 0.6}
+"""How far logits may lie from the bare model's in fp32, as a share of their size; others' logits lie 1.4 apart."""
+
+
+def model_of(family: FamilyName, dtype: torch.dtype = torch.float32) -> Transformer:
+    config = small_config(family, hidden_size=64, intermediate_size=128)
+    return random_weights(config).to(dtype).eval()
+
+
+def logits_by_steps(model: Transformer, weights: Weights) -> list[torch.Tensor]:
+    """Of the last id of each of IDS: prompts read in pieces, the last two ids decoded together, as the engine does."""
+    runner = Runner(model, 4, 64, weights)
+    runner.step([], [], [Read(0, 0, IDS[0][:3])])
+    runner.step([], [], [Read(0, 3, IDS[0][3:-2]), Read(1, 0, IDS[1][:-2]), Read(2, 0, IDS[2][:-2])])
+    for back in (2, 1):
+        states = runner.step([], [(ids[-back], len(ids) - back) for ids in IDS], [])
+    return list(runner.logits(states).float())
+
+
+def wanted(model: Transformer) -> list[torch.Tensor]:
+    with torch.no_grad():
+        return [model(torch.tensor([ids]))[0, -1].float() for ids in IDS]
+
+
+@pytest.mark.parametrize("family", ["qwen3", "llama", "gpt2"])
+@pytest.mark.parametrize("weights", NEAR)
+def test_steps_give_the_bare_models_logits(family: FamilyName, weights: Weights) -> None:
+    model = model_of(family, torch.float32 if weights == "plain" else torch.bfloat16)
+    reference = wanted(model_of(family))
+    for found, expected in zip(logits_by_steps(model, weights), reference, strict=True):
+        assert (found - expected).norm() < NEAR[weights] * expected.norm()
+
+
+@pytest.mark.parametrize("family", ["qwen3", "llama", "gpt2"])
+def test_a_row_alone_is_the_row_in_company(family: FamilyName) -> None:
+    model = model_of(family)
+    together = logits_by_steps(model, "plain")
+    for slot, ids in enumerate(IDS):
+        runner = Runner(model, 4, 64, "plain")
+        runner.step([], [], [Read(0, 0, ids[:-1])])
+        states = runner.step([], [(ids[-1], len(ids) - 1)], [])
+        torch.testing.assert_close(runner.logits(states)[0], together[slot], atol=1e-4, rtol=1e-4)
+
+
+def test_int4_of_other_models_is_refused() -> None:
+    with pytest.raises(UserError, match="int4 needs bf16 and widths that are multiples of 32"):
+        Runner(model_of("llama"), 1, 64, "int4")
