@@ -127,7 +127,7 @@ class Norm:
 
 
 def rms_scale(x: Tensor, eps: float) -> Tensor:
-    """1 / sqrt(mean of squares + eps) over the last dimension, kept; reckoned in fp32, in few steps, in x's dtype."""
+    """1 / sqrt(mean of squares + eps) over the last dimension, kept, fp32; in few steps."""
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
     return torch.addcmul(length.new_full((), eps), length, length, value=1 / x.shape[-1]).rsqrt_()
 
