@@ -118,6 +118,7 @@ def test_an_answer_is_stopped_by_control_c_and_what_was_written_stays(model: Tra
                 os.kill(os.getpid(), signal.SIGINT)
             yield event
 
+    before = signal.getsignal(signal.SIGINT)
     _, done = show(pressed(talk.ask("the cat sat on the mat", sampling)), sampler, out)
     assert done is None
     assert out.getvalue().endswith(" [stopped]\n")
@@ -127,7 +128,7 @@ def test_an_answer_is_stopped_by_control_c_and_what_was_written_stays(model: Tra
     whole = Conversation((*talk.turns, Message("user", "and?")), "test")
     again = list(respond(ChatModel.of(sampler, tokenizer), whole, sampling))
     assert again == list(respond(ChatModel.of(Sampler(model), tokenizer), whole, sampling))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_control_c_in_the_midst_of_a_step_waits_for_its_end(
