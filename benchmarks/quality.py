@@ -4,13 +4,14 @@
     python benchmarks/quality.py --plot
 
 DIR is a checkout of https://github.com/karpathy/nanochat; the tokens are an artifact of tumbler's. Each side runs in
-a process of its own, in turns, and appends a line to --out; finished runs are not run again. nanochat keeps its loader
-(rows begin with a document's begin and are filled by best fit), its optimizer, rates, schedules and the rules by which
-its scripts/base_train.py scales them to the batch and the number of steps. How many steps the minutes allow comes from
---rate (tokens a second of nanochat and of tumbler, as benchmarks/pretrain.py gives them on a quiet machine; then other
-work beside a run changes nothing), or is measured first; compiling and the looks at the validation documents are not
-counted. Both are judged alike, twice: on the first --context tokens of validation documents (the only part of them that
-nanochat's loader would train on), and on pieces of all of their text.
+a process of its own, in turns, and appends a line to --out; finished runs are not run again, and one that was killed
+goes on from its last look at the validation documents (its weights lie in a folder beside --out). nanochat keeps its
+loader (rows begin with a document's begin and are filled by best fit), its optimizer, rates, schedules and the rules by
+which its scripts/base_train.py scales them to the batch and the number of steps. How many steps the minutes allow comes
+from --rate (tokens a second of nanochat and of tumbler, as benchmarks/pretrain.py gives them on a quiet machine; then
+other work beside a run changes nothing), or is measured first; compiling and the looks at the validation documents are
+not counted. Both are judged alike, twice: on the first --context tokens of validation documents (the only part of them
+that nanochat's loader would train on), and on pieces of all of their text.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -44,6 +46,8 @@ from tumbler.train import (
     TrainPlan,
     TrainState,
     make_optimizers,
+    resume,
+    save_state,
     train,
 )
 
@@ -64,6 +68,9 @@ class Run:
     losses: Losses
     restart: Callable[[], None]
     """Begin anew with the first weights."""
+    save: Callable[[Path], None]
+    go_on: Callable[[Path, int, int], None]
+    """(folder that save wrote, steps done, steps): take up there."""
 
 
 def main() -> None:
@@ -90,8 +97,11 @@ def _run(options: argparse.Namespace) -> None:
     each = _seconds_a_step(made, options)
     steps = max(1, round(options.minutes * 60 / each))
     made.restart()
-    curve = []
-    for number in range(steps):
+    kept = options.out.with_suffix("") / f"{options.side}-d{options.depth}-{options.one}{options.trial}"
+    curve = json.loads((kept / "curve.json").read_text()) if (kept / "curve.json").exists() else []
+    if curve:
+        made.go_on(kept / str(curve[-1][1]), curve[-1][1], steps)
+    for number in range(curve[-1][1] if curve else 0, steps):
         made.step(number, steps)
         if (number + 1) % max(1, steps // LOOKS) == 0 or number + 1 == steps:
             spent = (number + 1) * each
@@ -99,10 +109,21 @@ def _run(options: argparse.Namespace) -> None:
             curve.append((round(spent, 1), number + 1, *bits))
             where = f"{options.side} d{options.depth} seed {options.one}: {spent:.0f} s, step {number + 1}/{steps}"
             print(f"{where}, bits a byte of beginnings {bits[0]:.4f}, of all text {bits[1]:.4f}", flush=True)
+            _keep(made, kept, curve)
     line = {"side": options.side, "depth": options.depth, "seed": options.one, "trial": options.trial}
     line |= {"tokens": steps * options.rows * options.context, "seconds": round(steps * each), "curve": curve}
     with options.out.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+    shutil.rmtree(kept)
+
+
+def _keep(made: Run, folder: Path, curve: list[tuple[float, ...]]) -> None:
+    """The curve is written last, and names the folder that it goes with."""
+    made.save(folder / str(curve[-1][1]))
+    (folder / "curve.part").write_text(json.dumps(curve))
+    (folder / "curve.part").replace(folder / "curve.json")
+    for older in curve[:-1]:
+        shutil.rmtree(folder / str(older[1]), ignore_errors=True)
 
 
 def _seconds_a_step(made: Run, options: argparse.Namespace) -> float:
@@ -154,21 +175,31 @@ def _tumbler(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards) 
     )
     model = Transformer(config)
     objective = Objective(model, machine, machine.bf16, compile=True)
-    reports: list[Iterator[object]] = []
+    running: list[tuple[TrainState, Iterator[object]]] = []
     plan = TrainPlan(1, options.warmup, options.decay, options.clip, options.micro_rows, options.floor)
 
     def restart() -> None:
         init_weights(model, options.one)
-        reports.clear()
+        running.clear()
+
+    def begin(steps: int) -> TrainState:
+        rates = LearningRates(options.matrix_rate, options.other_rate, options.embedding_rate)
+        optimizers = make_optimizers(model, rates, options.weight_decay, machine.bf16)
+        loader = PackedLoader(shards, options.rows, options.context, options.one, options.document_tokens)
+        state = TrainState(model, optimizers, loader)
+        running.append((state, train(state, objective, replace(plan, steps=steps), machine)))
+        return state
 
     def step(number: int, steps: int) -> None:
-        if not reports:
-            rates = LearningRates(options.matrix_rate, options.other_rate, options.embedding_rate)
-            optimizers = make_optimizers(model, rates, options.weight_decay, machine.bf16)
-            loader = PackedLoader(shards, options.rows, options.context, options.one, options.document_tokens)
-            state = TrainState(model, optimizers, loader)
-            reports.append(train(state, objective, replace(plan, steps=steps), machine))
-        next(reports[0])
+        if not running:
+            begin(steps)
+        next(running[0][1])
+
+    def save(folder: Path) -> None:
+        save_state(running[0][0], folder)
+
+    def go_on(folder: Path, done: int, steps: int) -> None:
+        resume(begin(steps), folder)
 
     def losses(ids: Tensor, targets: Tensor) -> Tensor:
         with autocast(machine, machine.bf16):
@@ -177,7 +208,7 @@ def _tumbler(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards) 
             logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction="sum"
         )
 
-    return Run(step, losses, restart)
+    return Run(step, losses, restart, save, go_on)
 
 
 def _nanochat(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards) -> Run:
@@ -260,11 +291,30 @@ def _nanochat(options: argparse.Namespace, tokenizer: Tokenizer, shards: Shards)
         held["optimizer"].step()
         model.zero_grad(set_to_none=True)
 
+    def moments() -> list[dict[str, Any]]:
+        optimizer = held["optimizer"]
+        return [optimizer.state[weight] for group in optimizer.param_groups for weight in group["params"]]
+
+    def save(folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(
+            {"model": model.state_dict(), "moments": [dict(moment) for moment in moments()]}, folder / "state.pt"
+        )
+
+    def go_on(folder: Path, done: int, steps: int) -> None:
+        begin(steps)
+        state = torch.load(folder / "state.pt")
+        model.load_state_dict(state["model"])
+        for moment, was in zip(moments(), state["moments"], strict=True):
+            moment.update(was)
+        for _ in range(done * parts):
+            next(held["batches"])
+
     def losses(ids: Tensor, targets: Tensor) -> Tensor:
         out: Tensor = model(ids, torch.where(targets == IGNORE, -1, targets), loss_reduction="sum")
         return out
 
-    return Run(step, losses, restart)
+    return Run(step, losses, restart, save, go_on)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tumbler.model import parameters
-from tumbler.pretrain.dial import BATCH_EXPONENT, BATCH_FACTOR, budget, model_config, scaling_parameters
+from tumbler.pretrain.dial import (
+    BATCH_EXPONENT,
+    BATCH_FACTOR,
+    EMBEDDING_RATE,
+    budget,
+    learning_rates,
+    model_config,
+    scaling_parameters,
+)
 from tumbler.pretrain.settings import PretrainSettings
 
 
@@ -57,3 +66,13 @@ def test_a_deeper_model_has_more_of_everything() -> None:
     assert other.num_attention_heads == 3 * one.num_attention_heads
     assert budget(large, other).tokens > 10 * budget(small, one).tokens
     assert budget(large, other).rows > budget(small, one).rows
+
+
+def test_an_embedding_that_begins_wide_has_a_rate_of_its_own_where_none_is_given() -> None:
+    def rate(new: bool = True, **settings: Any) -> float | None:
+        asked = PretrainSettings(**settings)
+        return learning_rates(asked, model_config(asked, 512), new).embedding
+
+    assert rate(tied=False) == rate(tied=False, family="llama") == EMBEDDING_RATE
+    assert rate(tied=False, embedding_rate=0.1) == 0.1
+    assert rate(tied=True) is rate(tied=False, new=False) is rate(tied=False, family="gpt2") is None

@@ -4,7 +4,7 @@ from tumbler.model.cache import Cache
 from tumbler.model.config import FamilyName, ModelConfig, RopeScaling
 from tumbler.model.families.table import from_family, from_hf, to_family, to_hf
 from tumbler.model.generation import Generation, read_generation
-from tumbler.model.init import init_weights
+from tumbler.model.init import embedding_is_wide, init_weights
 from tumbler.model.sizes import matmul_flops_per_token, parameters, sizes
 from tumbler.model.trace import LayerTrace, Trace, trace
 from tumbler.model.transformer import Transformer
@@ -19,6 +19,7 @@ __all__ = [
     "RopeScaling",
     "Trace",
     "Transformer",
+    "embedding_is_wide",
     "from_family",
     "from_hf",
     "init_weights",

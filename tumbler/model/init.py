@@ -45,8 +45,8 @@ def init_weights(model: Transformer, seed: int) -> None:
 def identity_start(name: str, matrix: Tensor, config: ModelConfig, generator: torch.Generator) -> Tensor:
     """Blocks that begin as the identity: what they add is 0; others uniform of deviation 1 / sqrt(fan-in)."""
     if name.endswith(EMBEDDINGS):
-        apart = name.endswith(EMBEDDINGS[0]) and not config.tie_word_embeddings
-        return matrix.normal_(0, LOOKED_UP_STD if apart else STD, generator=generator)
+        looked_up = name.endswith(EMBEDDINGS[0]) and embedding_is_wide(config)
+        return matrix.normal_(0, LOOKED_UP_STD if looked_up else STD, generator=generator)
     if name.endswith(INTO_RESIDUAL):
         return matrix.zero_()
     bound = (3 / matrix.shape[1]) ** 0.5
@@ -75,3 +75,8 @@ STARTS: Final[Mapping[FamilyName, Start]] = {
     "gpt2": gpt2_start,
     "modernbert": modernbert_start,
 }
+
+
+def embedding_is_wide(config: ModelConfig) -> bool:
+    """Whether a new model's embedding begins with LOOKED_UP_STD: it needs a rate of its own to match."""
+    return STARTS[config.family] is identity_start and not config.tie_word_embeddings

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tumbler.model import ModelConfig, parameters, sizes
+from tumbler.model import ModelConfig, embedding_is_wide, parameters, sizes
 from tumbler.pretrain.settings import PretrainSettings
 from tumbler.text.tokenizer import Tokenizer
 from tumbler.train.optimizers import LearningRates
@@ -15,8 +15,6 @@ BATCH_FACTOR: Final = 0.0306 * 2048
 BATCH_EXPONENT: Final = 0.383
 """The best batch, in tokens, is FACTOR * (training tokens) ** EXPONENT: "Power Lines" (arXiv 2505.13738, section 4;
 there in sequences of 2,048)."""
-
-
 EMBEDDING_RATE: Final = 0.5
 """Of an embedding that begins with deviation 1 (model/init.py): AdamW moves a number by about its rate."""
 
@@ -61,9 +59,9 @@ def budget(settings: PretrainSettings, config: ModelConfig) -> Budget:
 
 def learning_rates(settings: PretrainSettings, config: ModelConfig, new: bool) -> LearningRates:
     """As given; else an embedding of its own has a rate that suits its first weights, if they are `new`."""
-    apart = new and not config.tie_word_embeddings and config.family in ("qwen3", "llama")
-    embedding = settings.embedding_rate or (EMBEDDING_RATE if apart else None)
-    return LearningRates(settings.matrix_rate, settings.other_rate, embedding)
+    rates = settings.rates
+    wide = new and rates.embedding is None and embedding_is_wide(config)
+    return replace(rates, embedding=EMBEDDING_RATE) if wide else rates
 
 
 def scaling_parameters(config: ModelConfig) -> int:

@@ -61,7 +61,7 @@ class Pieces:
     """Documents, cut into pieces of at most `length` targets; of each document the first `longest` tokens."""
 
     def __init__(self, documents: Documents, length: int, longest: int | None = None) -> None:
-        self.documents, self.length, self.longest = documents, length, longest
+        self.documents, self.length = documents, length
         lengths = np.asarray(documents.lengths)
         self.lengths = lengths if longest is None else np.minimum(lengths, longest)
         counts = -(-(self.lengths - 1) // length)
@@ -72,6 +72,7 @@ class Pieces:
         return int(self._ends[-1])
 
     def piece(self, number: int) -> Ids:
+        """The ids of one piece; a further piece of a document begins with the last id of the one before."""
         index = int(np.searchsorted(self._ends, number, side="right"))
         start = (number - int(self._firsts[index])) * self.length
         end = min(start + self.length + 1, int(self.lengths[index]))
