@@ -107,7 +107,7 @@ def _timed(work: Callable[..., None], *arguments: Any) -> float:
 
 def _tumbler(options: argparse.Namespace, weights: Any) -> Figures:
     torch.set_num_threads(options.threads)
-    runner = Runner(load_model(options.model, torch.bfloat16).eval(), max(BATCHES) + 1, 1024, weights)
+    runner = Runner(load_model(options.model, torch.bfloat16).eval(), max(BATCHES) + 1, 1024, weights, compile=True)
 
     def step(count: int, place: int) -> None:
         runner.logits(runner.step([], [(7, place)] * count, [])).argmax(-1)

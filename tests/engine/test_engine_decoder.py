@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from model_families import random_weights, small_config
 
+from tumbler.engine.alone import Alone
 from tumbler.engine.products import Weights
 from tumbler.engine.runner import Read, Runner
 from tumbler.errors import UserError
@@ -54,6 +58,42 @@ def test_a_row_alone_is_the_row_in_company(family: FamilyName) -> None:
         runner.step([], [], [Read(0, 0, ids[:-1])])
         states = runner.step([], [(ids[-1], len(ids) - 1)], [])
         torch.testing.assert_close(runner.logits(states)[0], together[slot], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("family", "weights"),
+    [
+        ("qwen3", "plain"),
+        ("qwen3", "int4"),
+        pytest.param("qwen3", "packed", marks=pytest.mark.slow),
+        pytest.param("qwen3", "int8", marks=pytest.mark.slow),
+        pytest.param("llama", "plain", marks=pytest.mark.slow),
+        ("gpt2", "plain"),
+    ],
+)
+def test_a_row_alone_is_the_same_compiled(
+    family: FamilyName, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    steps, run = [], Alone.__call__
+
+    def counted(*arguments: Any) -> torch.Tensor:
+        steps.append(arguments)
+        return run(*arguments)
+
+    monkeypatch.setattr(Alone, "__call__", counted)
+    model = model_of(family, torch.float32 if weights == "plain" else torch.bfloat16)
+    found = []
+    for compile in (False, True, True):
+        runner = Runner(model, 4, 64, weights, compile)
+        runner.step([], [], [Read(0, 0, IDS[1])])
+        runner.step([], [], [Read(0, 0, IDS[0][:4])])
+        states = [runner.step([], [(id, place)], []) for place, id in enumerate(IDS[0][4:], 4)]
+        found.append(runner.logits(torch.cat(states)).float())
+    assert (found[0] - found[1]).norm() < NEAR[weights] * found[0].norm()
+    assert torch.equal(found[1], found[2])
+    assert len(steps) == 2 * len(IDS[0][4:])
+    assert len(list((tmp_path / "tumbler" / "compiled").iterdir())) == 1
 
 
 def test_int4_of_other_models_is_refused() -> None:

@@ -1,7 +1,7 @@
 """Text over the engine: prompts rendered, tokens turned into one typed stream of events."""
 
 from tumbler.chat.events import Done, Event, Reasoning, Text
-from tumbler.chat.load import ChatModel, load_chat
+from tumbler.chat.load import ChatModel, Fit, load_chat
 from tumbler.chat.respond import complete, respond
 from tumbler.chat.structured import Structures
 from tumbler.chat.structures import Choice, JsonObject, JsonSchema, Lark, Regex, Structure
@@ -11,6 +11,7 @@ __all__ = [
     "Choice",
     "Done",
     "Event",
+    "Fit",
     "JsonObject",
     "JsonSchema",
     "Lark",

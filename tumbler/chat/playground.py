@@ -15,6 +15,7 @@ from tumbler.chat.cells import Cell, HeldCells, prompt_cells
 from tumbler.chat.command import Command, converse, grid, tell
 from tumbler.chat.events import Done
 from tumbler.chat.frame import Frame, of_turns
+from tumbler.chat.load import FP32, Fit
 from tumbler.chat.pace import told
 from tumbler.chat.picture import Flow, Rows, coloured, legend, table
 from tumbler.chat.respond import text_request
@@ -37,6 +38,7 @@ def playground(
     *,
     assistant: bool = False,
     stop: Sequence[str] = (),
+    fit: Fit = FP32,
     verbose: bool = False,
     lines: Iterable[str] | None = None,
     out: TextIO | None = None,
@@ -45,7 +47,7 @@ def playground(
     if assistant and shots is not None:
         raise UserError("--assistant and --shots are two prompts; give one of them")
     frame = Frame() if shots is None else read_shots(shots)
-    ground = Playground(model, Settings(sampling, verbose), frame, stop, out or sys.stdout, assistant)
+    ground = Playground(model, Settings(sampling, verbose), frame, stop, out or sys.stdout, assistant, fit)
     if prompt is not None:
         ground.say(prompt)
         return
@@ -58,9 +60,16 @@ class Playground:
     """A model, what stands around each line, and the commands that change it."""
 
     def __init__(
-        self, model: Path, settings: Settings, frame: Frame, stop: Sequence[str], out: TextIO, assistant: bool = False
+        self,
+        model: Path,
+        settings: Settings,
+        frame: Frame,
+        stop: Sequence[str],
+        out: TextIO,
+        assistant: bool = False,
+        fit: Fit = FP32,
     ) -> None:
-        self._model, self._sampler = load_stoppable(model)
+        self._model, self._sampler = load_stoppable(model, fit)
         self._tokenizer = self._model.tokenizer
         self._settings, self._frame, self._stop = settings, frame, tuple(stop)
         self._console = Console(file=out, highlight=False)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from tumbler.chat.load import ChatModel, load_chat
+from tumbler.chat.load import ChatModel, Fit, load_chat
 from tumbler.chat.pace import Pace
 from tumbler.engine import Sampler
 
@@ -27,9 +27,9 @@ class StoppableSampler(Sampler):
         return super().step()
 
 
-def load_stoppable(folder: Path) -> tuple[ChatModel, StoppableSampler]:
+def load_stoppable(folder: Path, fit: Fit) -> tuple[ChatModel, StoppableSampler]:
     """A model for one answer at a time, and its sampler."""
-    model = load_chat(folder, slots=1, kind=StoppableSampler)
+    model = load_chat(folder, slots=1, fit=fit, kind=StoppableSampler)
     assert isinstance(model.sampler, StoppableSampler)
     return model, model.sampler
 

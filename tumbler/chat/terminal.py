@@ -10,6 +10,7 @@ from typing import Final, TextIO
 from tumbler.chat import conversation_reader, conversation_writer, facts, typed
 from tumbler.chat.command import Command, converse, grid, tell
 from tumbler.chat.events import Done, Event, Text
+from tumbler.chat.load import FP32, Fit
 from tumbler.chat.pace import Pace, told
 from tumbler.chat.printable import printable
 from tumbler.chat.respond import complete
@@ -33,10 +34,11 @@ def generate(
     stop: Sequence[str] = (),
     *,
     structure: Structure | None = None,
+    fit: Fit = FP32,
     out: TextIO | None = None,
 ) -> None:
     """Print what the model writes after `prompt`, as it comes."""
-    loaded, sampler = load_stoppable(model)
+    loaded, sampler = load_stoppable(model, fit)
     show(complete(loaded, prompt, sampling, stop, structure), sampler, out or sys.stdout)
 
 
@@ -47,12 +49,13 @@ def chat(
     system: str | None = None,
     *,
     structure: Structure | None = None,
+    fit: Fit = FP32,
     verbose: bool = False,
     lines: Iterable[str] | None = None,
     out: TextIO | None = None,
 ) -> None:
     """Talk with the model: one `message`, or each of `lines` (default: what is typed, or standard input)."""
-    terminal = Terminal(model, Settings(sampling, verbose), system, out or sys.stdout, structure)
+    terminal = Terminal(model, Settings(sampling, verbose), system, out or sys.stdout, structure, fit)
     if message is not None:
         terminal.say(message)
         return
@@ -65,9 +68,15 @@ class Terminal:
     """A talk whose answers are written to `out`, and the commands that act on it."""
 
     def __init__(
-        self, model: Path, settings: Settings, system: str | None, out: TextIO, structure: Structure | None = None
+        self,
+        model: Path,
+        settings: Settings,
+        system: str | None,
+        out: TextIO,
+        structure: Structure | None = None,
+        fit: Fit = FP32,
     ) -> None:
-        loaded, self._sampler = load_stoppable(model)
+        loaded, self._sampler = load_stoppable(model, fit)
         self._talk = Talk(loaded, system or None, structure)
         self._settings, self._out = settings, out
         self._about = facts.of_model(model.resolve().name, self._sampler.config)

@@ -32,6 +32,8 @@ MinP = Annotated[float | None, typer.Option(help="Drop tokens less likely than t
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="After each answer its counts and tokens/s, on standard error.")
 ]
+Precision = Annotated[str | None, typer.Option(help="fp32, bf16, int8 or int4; default bf16 where in hardware.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Machine code for one request alone: half a minute, once.")]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same tokens.")]
 
 

@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tumbler.cli import structured
-from tumbler.cli.app import MaxTokens, MinP, Model, Seed, Temperature, TopK, TopP, Verbose, app, verbs
+from tumbler.cli.app import (
+    Compile,
+    MaxTokens,
+    MinP,
+    Model,
+    Precision,
+    Seed,
+    Temperature,
+    TopK,
+    TopP,
+    Verbose,
+    app,
+    verbs,
+)
 from tumbler.cli.structured import Choices, JsonSchemaFile, Regex
 
 if TYPE_CHECKING:
@@ -32,17 +45,20 @@ def generate(
     json_schema: JsonSchemaFile = None,
     regex: Regex = None,
     choice: Choices = None,
+    precision: Precision = None,
+    compile: Compile = False,
 ) -> None:
     """Complete a text with a base model.
 
     Example: tumbler generate runs/tiny/pretrain "The capital of France is" --temperature 0
     """
-    from tumbler.chat import terminal
+    from tumbler.chat import Fit, terminal
     from tumbler.engine import Sampling
 
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
-    terminal.generate(model, text, sampling, tuple(stop or ()), structure=structured.wanted(json_schema, regex, choice))
+    structure, fit = structured.wanted(json_schema, regex, choice), Fit.named(precision, compile)
+    terminal.generate(model, text, sampling, tuple(stop or ()), structure=structure, fit=fit)
 
 
 @app.command("fill-mask")
@@ -77,6 +93,8 @@ def chat(
     json_schema: JsonSchemaFile = None,
     regex: Regex = None,
     choice: Choices = None,
+    precision: Precision = None,
+    compile: Compile = False,
     verbose: Verbose = False,
 ) -> None:
     """Talk to a chat model in the terminal, or in a pipe: a line in, an answer out.
@@ -89,12 +107,12 @@ def chat(
 
     /help in the terminal lists the commands: /system, /retry, /undo, /save, /load, /set and others.
     """
-    from tumbler.chat import terminal
+    from tumbler.chat import Fit, terminal
     from tumbler.engine import Sampling
 
     sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed)
-    structure = structured.wanted(json_schema, regex, choice)
-    terminal.chat(model, sampling, message, system, structure=structure, verbose=verbose)
+    structure, fit = structured.wanted(json_schema, regex, choice), Fit.named(precision, compile)
+    terminal.chat(model, sampling, message, system, structure=structure, fit=fit, verbose=verbose)
 
 
 @app.command()
@@ -120,6 +138,8 @@ def playground(
     stop: Annotated[
         list[str] | None, typer.Option(help="Stop before this text; default with --shots: a blank line.")
     ] = None,
+    precision: Precision = None,
+    compile: Compile = False,
     verbose: Verbose = False,
 ) -> None:
     """A base model goes on with a text and shows how likely it found each token, the prompt's too.
@@ -137,12 +157,13 @@ def playground(
 
     The probabilities are the model's own, before temperature and cuts. /help lists the commands.
     """
-    from tumbler.chat import playground
+    from tumbler.chat import Fit, playground
     from tumbler.engine import Sampling
 
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, seed, top=top)
-    playground.playground(model, sampling, text, shots, assistant=assistant, stop=tuple(stop or ()), verbose=verbose)
+    fit, ends = Fit.named(precision, compile), tuple(stop or ())
+    playground.playground(model, sampling, text, shots, assistant=assistant, stop=ends, fit=fit, verbose=verbose)
 
 
 @app.command()
@@ -151,7 +172,8 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
     slots: Annotated[int, typer.Option(min=1, help="Requests that a model answers at a time; others wait.")] = 16,
-    weights: Annotated[str, typer.Option(help="plain (fp32), packed (bf16) or int8: faster on a CPU.")] = "plain",
+    precision: Precision = None,
+    compile: Compile = False,
     idle: Annotated[float | None, typer.Option(help="Minutes without a request until a model is unloaded.")] = None,
     at_once: Annotated[int | None, typer.Option(min=1, help="Models in memory at a time, at most.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that a request may take.")] = 600.0,
@@ -170,6 +192,7 @@ def serve(
     """
     import os
 
+    from tumbler.chat import Fit
     from tumbler.serve import server
     from tumbler.serve.remote import Remote
     from tumbler.serve.service import Limits
@@ -180,7 +203,7 @@ def serve(
             host=host,
             port=port,
             slots=slots,
-            weights=server.weights_named(weights),
+            fit=Fit.named(precision, compile),
             idle_seconds=None if idle is None else 60 * idle,
             at_once=at_once,
             limits=Limits(seconds=timeout),

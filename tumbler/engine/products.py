@@ -27,6 +27,9 @@ class Product(Protocol):
     def add(self, x: Tensor, stream: Tensor) -> Tensor:
         """stream (R, O) + the product of x (R, I)"""
 
+    def alone(self) -> Product:
+        """The same, to be compiled, for one row."""
+
 
 class Plain:
     """torch's own product, on any device and in any precision."""
@@ -39,6 +42,27 @@ class Plain:
 
     def add(self, x: Tensor, stream: Tensor) -> Tensor:
         return stream + self(x)
+
+    def alone(self) -> Product:
+        return Streamed(self.weight, None, self.bias)
+
+
+class Streamed:
+    """A product of one row that, once compiled, reads the weight as fast as memory gives it."""
+
+    def __init__(self, weight: Tensor, step: Tensor | None, bias: Tensor | None) -> None:
+        self.weight, self.step, self.bias = weight, step, bias
+
+    def __call__(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+        y = (self.weight.float() * x.float()).sum(-1, keepdim=True).t()
+        y = y if self.step is None else y * self.step
+        return _finished(y, scale, self.bias).to(x.dtype)
+
+    def add(self, x: Tensor, stream: Tensor) -> Tensor:
+        return stream + self(x)
+
+    def alone(self) -> Product:
+        return self
 
 
 class Packed:
@@ -54,6 +78,9 @@ class Packed:
     def add(self, x: Tensor, stream: Tensor) -> Tensor:
         y: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, stream, self.weight, self.bias, "add")
         return y
+
+    def alone(self) -> Product:
+        return Streamed(self.weight.to_dense(), None, self.bias)
 
 
 class Int8:
@@ -78,6 +105,9 @@ class Int8:
 
     def add(self, x: Tensor, stream: Tensor) -> Tensor:
         return self(x).add_(stream)
+
+    def alone(self) -> Product:
+        return Streamed(self.weight.to_dense().t().contiguous(), self.scale, self.bias)
 
 
 class Int4:
@@ -104,6 +134,9 @@ class Int4:
 
     def add(self, x: Tensor, stream: Tensor) -> Tensor:
         return self(x).add_(stream)
+
+    def alone(self) -> Product:
+        return self
 
 
 def quantized(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -55,11 +55,11 @@ class Read:
 class Runner:
     """Runs the model over the slots' cache. Its methods hold inference mode only while they run."""
 
-    def __init__(self, model: Transformer, slots: int, context: int, weights: Weights) -> None:
-        self.context, self._weights = context, weights
+    def __init__(self, model: Transformer, slots: int, context: int, weights: Weights, compile: bool = False) -> None:
+        self.context, self._weights, self._compile = context, weights, compile
         self.config = config = model.config
         with torch.inference_mode():
-            self._decoder = Decoder(model, weights)
+            self._decoder = Decoder(model, weights, compile)
         self.device, dtype = self._decoder.device, self._decoder.dtype
         self.cache = SlotCache(
             config.num_hidden_layers, slots, config.num_key_value_heads, config.head_dim, dtype, self.device
@@ -123,7 +123,7 @@ class Runner:
         taken = {name: tensor.detach().to(decoder.device, decoder.dtype, copy=True) for name, tensor in weights.items()}
         model.load_state_dict(taken, assign=True)
         with torch.inference_mode():
-            self._decoder = Decoder(model, self._weights)
+            self._decoder = Decoder(model, self._weights, self._compile)
 
     def _states(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """The states of all ids, one sequence after the other; beside the slots' cache."""

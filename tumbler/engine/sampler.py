@@ -114,7 +114,8 @@ class Sampler:
     """Makes ids with a causal model, `slots` requests at a time, each of at most `context` ids with its prompt.
 
     Weights: `plain` (any machine and precision); for a CPU `packed` (bf16 in oneDNN's own layout), `int8` (8-bit
-    weights and activations) or `int4` (4-bit weights, of a bf16 model).
+    weights and activations) or `int4` (4-bit weights, of a bf16 model). `compile`, for a CPU: a request that is alone
+    runs as machine code, made in half a minute and kept; `packed` and `int8` layers then lie in memory twice.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Sampler:
         context: int | None = None,
         version: int = 0,
         weights: Weights = "plain",
+        compile: bool = False,
     ) -> None:
         if not model.config.causal:
             raise UserError(f"a {model.config.family} model fills masks and writes no text; give a causal model")
@@ -137,7 +139,7 @@ class Sampler:
         self.config = model.config
         self.vocab_size = model.config.vocab_size
         self.version = version
-        self._runner = Runner(model, slots, self.context, weights)
+        self._runner = Runner(model, slots, self.context, weights, compile)
         self._scheduler = Scheduler(slots, PROMPT_IDS)
         self._runs: dict[int, _Run] = {}
         self._tickets = 0

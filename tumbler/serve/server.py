@@ -9,13 +9,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final
 
-import torch
 import uvicorn
 
-from tumbler.chat.load import load_chat
-from tumbler.engine import Weights
+from tumbler.chat.load import FP32, Fit, load_chat
 from tumbler.errors import UserError
 from tumbler.model import read_config
 from tumbler.serve.app import create_app
@@ -38,7 +36,7 @@ class Serving:
     port: int = 8000
     slots: int = 16
     """Requests that a model runs at a time; the others wait."""
-    weights: Weights = "plain"
+    fit: Fit = FP32
     idle_seconds: float | None = None
     at_once: int | None = None
     limits: Limits = field(default_factory=Limits)
@@ -74,8 +72,7 @@ def serve(folders: Sequence[Path], how: Serving) -> None:
 
 
 def _load(folder: Path, how: Serving) -> Load:
-    dtype = torch.float32 if how.weights == "plain" else torch.bfloat16
-    return functools.partial(load_chat, folder, slots=how.slots, weights=how.weights, dtype=dtype)
+    return functools.partial(load_chat, folder, slots=how.slots, fit=how.fit)
 
 
 def _named(folders: Sequence[Path]) -> dict[str, Path]:
@@ -103,14 +100,6 @@ def read_keys(file: Path) -> tuple[str, ...]:
     if not keys:
         raise UserError(f"{file}: holds no key; write one on a line")
     return keys
-
-
-def weights_named(name: str) -> Weights:
-    """UserError when there is no such kind."""
-    found: Weights | None = next((kind for kind in get_args(Weights) if kind == name), None)
-    if found is None:
-        raise UserError(f"--weights {name}: must be one of {', '.join(get_args(Weights))}")
-    return found
 
 
 def listen(host: str, port: int) -> socket.socket:
