@@ -10,6 +10,7 @@ import torch
 from model_families import random_weights, small_config
 
 from tumbler.engine.alone import Alone
+from tumbler.engine.graphs import Graphs
 from tumbler.engine.products import Weights
 from tumbler.engine.runner import Read, Runner
 from tumbler.errors import UserError
@@ -94,6 +95,26 @@ def test_a_row_alone_is_the_same_compiled(
     assert torch.equal(found[1], found[2])
     assert len(steps) == 2 * len(IDS[0][4:])
     assert len(list((tmp_path / "tumbler" / "compiled").iterdir())) == 1
+
+
+@pytest.mark.parametrize("family", ["qwen3", "gpt2"])
+def test_recorded_steps_are_the_steps(family: FamilyName) -> None:
+    """As on an accelerator, but for the recording itself: spare rows, and attention to all that the cache can hold."""
+    model, runners, made = model_of(family), [], []
+    for recorded in (False, True):
+        runner = Runner(model, 5, 64, "plain")
+        if recorded:
+            runner.cache.keys = [torch.zeros(6, *keys.shape[1:]) for keys in runner.cache.keys]
+            runner.cache.values = [torch.zeros(6, *values.shape[1:]) for values in runner.cache.values]
+            runner.cache.slots = 6
+            runner._graphs = Graphs(runner.cache, record=lambda step: step)
+        runner.step([], [], [Read(slot, 0, ids[:-2]) for slot, ids in enumerate(IDS)])
+        steps = [[(ids[-back], len(ids) - back) for ids in IDS] for back in (2, 1)]
+        made.append(torch.cat([runner.step([], decode, []) for decode in (*steps, steps[1][:1])]))
+        runners.append(runner)
+    torch.testing.assert_close(made[0], made[1], atol=1e-5, rtol=1e-5)
+    for plain, other in zip(runners[0].cache.keys, runners[1].cache.keys, strict=True):
+        torch.testing.assert_close(plain[:3], other[:3], atol=1e-5, rtol=1e-5)
 
 
 def test_int4_of_other_models_is_refused() -> None:

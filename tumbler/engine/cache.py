@@ -22,6 +22,7 @@ class SlotCache:
         self, layers: int, slots: int, heads: int, head_dim: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         empty = torch.zeros(slots, heads, 0, head_dim, dtype=dtype, device=device)
+        self.slots = slots
         self.keys = [empty] * layers
         self.values = [empty] * layers
         self.device = device

@@ -57,16 +57,20 @@ class Plan:
     longest: int
     """S of the rows that decode."""
     spans: Sequence[Span]
+    fixed: bool = False
+    """The same work whatever the tensors hold; `longest` is more than some rows see."""
 
     @cached_property
     def single(self) -> tuple[int, int] | None:
         """(slot, position) where there is but one row."""
-        return (int(self.slots[0]), int(self.positions[0])) if len(self.ids) == 1 else None
+        if len(self.ids) > 1 or self.fixed:
+            return None
+        return int(self.slots[0]), int(self.positions[0])
 
     @cached_property
     def decode_mask(self) -> Tensor | None:
         """(N, 1, 1, S) What each row that decodes sees; None: all."""
-        if self.decoding == 1:
+        if self.decoding == 1 and not self.fixed:
             return None
         places = torch.arange(self.longest, device=self.positions.device)
         return (places <= self.positions[: self.decoding, None])[:, None, None]

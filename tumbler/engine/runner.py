@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tumbler.engine.cache import SlotCache
 from tumbler.engine.decoder import Decoder, Plan, Span
+from tumbler.engine.graphs import Graphs, record_cuda
 from tumbler.engine.products import Weights
 from tumbler.engine.sampling import likeliest
 from tumbler.engine.scheduler import Move
@@ -58,12 +59,13 @@ class Runner:
     def __init__(self, model: Transformer, slots: int, context: int, weights: Weights, compile: bool = False) -> None:
         self.context, self._weights, self._compile = context, weights, compile
         self.config = config = model.config
-        with torch.inference_mode():
-            self._decoder = Decoder(model, weights, compile)
+        self._decoder = self._made(model)
         self.device, dtype = self._decoder.device, self._decoder.dtype
+        on_cuda = self.device.type == "cuda"
         self.cache = SlotCache(
-            config.num_hidden_layers, slots, config.num_key_value_heads, config.head_dim, dtype, self.device
+            config.num_hidden_layers, slots + on_cuda, config.num_key_value_heads, config.head_dim, dtype, self.device
         )
+        self._graphs = Graphs(self.cache, record_cuda) if on_cuda else None
 
     @torch.inference_mode()
     def step(self, moves: Sequence[Move], decode: Sequence[tuple[int, int]], reads: Sequence[Read]) -> Tensor:
@@ -72,6 +74,8 @@ class Runner:
             self.cache.move(move.source, move.target, move.length, move.exchange)
         longest = max((place + 1 for _, place in decode), default=0)
         self.cache.reserve(max([longest, *(read.start + len(read.ids) for read in reads)]), self.context)
+        if self._graphs is not None and not reads:
+            return self._graphs(self._decoder, decode)
         return self._decoder(self._plan(decode, reads), self.cache.keys, self.cache.values)
 
     @torch.inference_mode()
@@ -122,8 +126,11 @@ class Runner:
         decoder = self._decoder
         taken = {name: tensor.detach().to(decoder.device, decoder.dtype, copy=True) for name, tensor in weights.items()}
         model.load_state_dict(taken, assign=True)
-        with torch.inference_mode():
-            self._decoder = Decoder(model, self._weights, self._compile)
+        self._decoder = self._made(model)
+
+    @torch.inference_mode()
+    def _made(self, model: Transformer) -> Decoder:
+        return Decoder(model, self._weights, self._compile)
 
     def _states(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """The states of all ids, one sequence after the other; beside the slots' cache."""
