@@ -9,7 +9,9 @@ import pytest
 import torch
 from model_families import random_weights, small_config
 
+from tumbler.engine import cache
 from tumbler.engine.alone import Alone
+from tumbler.engine.cache import SlotCache
 from tumbler.engine.graphs import Graphs
 from tumbler.engine.products import Weights
 from tumbler.engine.runner import Read, Runner
@@ -120,3 +122,20 @@ def test_recorded_steps_are_the_steps(family: FamilyName) -> None:
 def test_int4_of_other_models_is_refused() -> None:
     with pytest.raises(UserError, match="int4 needs bf16 and widths that are multiples of 32"):
         Runner(model_of("llama"), 1, 64, "int4")
+
+
+def test_a_cache_that_finds_no_memory_to_grow_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = SlotCache(2, 1, 1, 8, torch.float32, torch.device("cpu"))
+    held.reserve(10, 1000)
+    asked, grown = [], cache._grown
+
+    def until_the_third(tensor: torch.Tensor, capacity: int) -> torch.Tensor:
+        asked.append(capacity)
+        if len(asked) == 3:
+            raise MemoryError
+        return grown(tensor, capacity)
+
+    monkeypatch.setattr(cache, "_grown", until_the_third)
+    with pytest.raises(MemoryError):
+        held.reserve(500, 1000)
+    assert {tensor.shape[2] for tensor in (*held.keys, *held.values)} == {held.capacity} == {256}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,19 @@ from tumbler.model import ModelConfig, save_model
 from tumbler.text.tokenizer import Tokenizer
 
 PORT_LINE = "http://127.0.0.1:"
+
+
+@contextmanager
+def command(folder: Path, *options: str) -> Iterator[tuple[str, psutil.Process]]:
+    """`tumbler serve` in a process of its own: where it listens, and the process."""
+    arguments = [sys.executable, "-m", "tumbler", "serve", str(folder), "--port", "0", *options]
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    line = next(line for line in process.stderr if PORT_LINE in line)
+    port = line.partition(PORT_LINE)[2].partition(" ")[0]
+    yield PORT_LINE + port, psutil.Process(process.pid)
+    process.terminate()
+    process.wait(20)
 
 
 @pytest.fixture
@@ -33,14 +47,8 @@ def folder(tokenizer: Tokenizer, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def started(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    command = [sys.executable, "-m", "tumbler", "serve", str(folder), "--port", "0", "--idle", "0.02"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    line = next(line for line in process.stderr if PORT_LINE in line)
-    port = line.partition(PORT_LINE)[2].partition(" ")[0]
-    yield PORT_LINE + port, psutil.Process(process.pid)
-    process.terminate()
-    process.wait(20)
+    with command(folder, "--idle", "0.02") as started:
+        yield started
 
 
 def wait(true: Callable[[], bool]) -> None:
@@ -76,3 +84,24 @@ def test_the_memory_of_an_idle_model_is_given_back_to_a_tenth(started: tuple[str
         print(f"before {before:.0f} MB, with the model {most:.0f} MB, after {after:.0f} MB")
         assert most > before + 350
         assert after < 1.1 * before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets another process's limits")
+def test_a_request_for_which_memory_lacks_fails_and_the_server_goes_on(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """Its keys and values want 128 KB a token of its own and of all slots."""
+    config = ModelConfig(tokenizer.vocab_size, 512, 512, 2, 8, 8, 64, max_position_embeddings=2**16)
+    save_model(random_model(config, 0), tmp_path, torch.float32)
+    tokenizer.save(tmp_path)
+    with command(tmp_path, "--precision", "fp32") as (url, process):
+
+        def asked(ids: int) -> httpx.Response:
+            body = {"model": tmp_path.name, "prompt": [5] * ids, "max_tokens": 2}
+            return httpx.post(f"{url}/v1/completions", json=body, timeout=60)
+
+        assert asked(100).status_code == 200
+        process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + 2**28, -1))
+        answer = asked(8000)
+        assert answer.status_code == 500
+        assert "not enough memory for the requests under way" in answer.json()["error"]["message"]
+        assert asked(100).status_code == 200
+        assert asked(1000).status_code == 200

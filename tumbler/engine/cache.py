@@ -32,12 +32,12 @@ class SlotCache:
         return self.keys[0].shape[2]
 
     def reserve(self, length: int, context: int) -> None:
-        """Make room for `length` ids a slot."""
+        """Make room for `length` ids a slot; where memory lacks, all stays as it was."""
         if length <= self.capacity:
             return
         capacity = min(context, max(length, GROWTH, 2 * self.capacity))
-        self.keys = [_grown(tensor, capacity) for tensor in self.keys]
-        self.values = [_grown(tensor, capacity) for tensor in self.values]
+        keys, values = ([_grown(tensor, capacity) for tensor in tensors] for tensors in (self.keys, self.values))
+        self.keys, self.values = keys, values
 
     def move(self, source: int, target: int, length: int, exchange: bool) -> None:
         """Copy the first `length` ids of slot `source` to slot `target`, or exchange them."""

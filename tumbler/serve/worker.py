@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self, TypeVar
 
+import torch
+
 from tumbler.engine import Load, Request, Sampler, Token
 from tumbler.errors import Failure, UserError
 
@@ -182,4 +184,9 @@ def _call(job: _Job, work: Callable[[Sampler], Any], sampler: Sampler) -> None:
 
 
 def _failure(error: Exception) -> Failure:
-    return error if isinstance(error, Failure) else Failure(f"the engine failed: {error}")
+    if isinstance(error, Failure):
+        return error
+    # torch has a type for an accelerator's lack of memory, but none for the CPU's.
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        return Failure("not enough memory for the requests under way; ask for less, or serve with fewer --slots")
+    return Failure(f"the engine failed: {error}")
