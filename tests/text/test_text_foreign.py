@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
@@ -227,6 +228,27 @@ def test_a_sentencepiece_tokenizer_is_saved_as_sentencepiece_and_has_all_roles(
     assert len(pieces.encode(text)) < 12
     assert set(SPECIAL) | {"<unk>"} == set(pieces.special)
     assert pieces.system == outside.piece_to_id("<|system|>")
+
+
+BOS = "<|im_start|>"
+TEMPLATE = {
+    "type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": BOS, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+    "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+    "special_tokens": {BOS: {"id": BOS, "ids": [1], "tokens": [BOS]}},
+}
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
+
+
+@pytest.mark.parametrize(
+    "post_processor", [None, BYTE_LEVEL, TEMPLATE, {"type": "Sequence", "processors": [BYTE_LEVEL, TEMPLATE]}]
+)
+def test_a_text_begins_as_transformers_begins_it(tokenizer: Tokenizer, tmp_path: Path, post_processor: object) -> None:
+    config = {**CONFIG, "bos_token": BOS}
+    body = {**smollm2(tokenizer), "post_processor": post_processor}
+    folder_of(tmp_path, {"tokenizer.json": body, "tokenizer_config.json": config})
+    ours, theirs = Tokenizer.load(tmp_path), transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert [*ours.begin, *ours.encode("the cat")] == theirs("the cat").input_ids
 
 
 def test_a_foreign_sentencepiece_model_begins_and_ends_a_document_with_its_own_tokens(tmp_path: Path) -> None:

@@ -112,7 +112,10 @@ def text_request(
 ) -> Asked:
     """The prompt is a text, which stands at the begin of a document, or ids, taken as they are."""
     if isinstance(prompt, str):
-        prompt = [*model.tokenizer.begin, *model.tokenizer.encode(prompt)]
+        tokenizer = model.tokenizer
+        prompt = [*tokenizer.begin, *tokenizer.encode(prompt)]
+        if not prompt and "bos" in tokenizer.roles:  # an empty text needs something to go on from
+            prompt = [tokenizer.bos]
     return Asked(model, _request(model, prompt, sampling, structure), structure=structure)
 
 

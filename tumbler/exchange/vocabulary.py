@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any, Final
 
 from gguf import TokenType
@@ -17,6 +16,7 @@ from gguf import TokenType
 from tumbler.errors import UserError
 from tumbler.exchange.splits import name_of, patterns_of, pre_tokenizer, split_named
 from tumbler.text.byte_level import to_bytes
+from tumbler.text.framing import framing
 
 ROLES: Final = {"bos": "bos_token_id", "end": "eos_token_id", "pad": "padding_token_id"}
 """Role -> its key under `tokenizer.ggml.`."""
@@ -96,7 +96,10 @@ def to_gguf(vocabulary: Vocabulary, rows: int, where: str) -> dict[str, Any]:
     ignores = bool(body["model"].get("ignore_merges"))
     special = {token["id"]: bool(token.get("special")) for token in body["added_tokens"]}
     kinds = {True: TokenType.CONTROL, False: TokenType.USER_DEFINED, None: TokenType.NORMAL}
-    before, after = _framing(body.get("post_processor"), where)
+    around = framing(body.get("post_processor"))
+    if around is None:
+        raise UserError(f"{where}: post_processor {body['post_processor']!r} is none that GGUF can name")
+    before, after = around
     marks = {role: names.get(id) for role, id in vocabulary.roles.items()}
     if before not in ([], [marks.get("bos")]) or after not in ([], [marks.get("end")]):
         raise UserError(f"{where}: frames a text with {before} and {after}; GGUF knows bos before and eos after only")
@@ -162,18 +165,3 @@ def _frame(roles: Mapping[str, int], tokens: list[str]) -> dict[str, Any]:
     single = [*([marks["bos"]] if "bos" in marks else []), text, *([marks["end"]] if "end" in marks else [])]
     special = {tokens[id]: {"id": tokens[id], "ids": [id], "tokens": [tokens[id]]} for id in roles.values()}
     return {"type": "TemplateProcessing", "single": single, "pair": [*single, second], "special_tokens": special}
-
-
-def _framing(post_processor: Any, where: str) -> tuple[list[str], list[str]]:
-    """The tokens that a tokenizer.json's `post_processor` puts before and after a text."""
-    match post_processor:
-        case None | {"type": "ByteLevel"}:
-            return [], []
-        case {"type": "Sequence", "processors": [*steps]}:
-            framings = [_framing(step, where) for step in steps]
-            return [t for before, _ in reversed(framings) for t in before], [t for _, after in framings for t in after]
-        case {"type": "TemplateProcessing", "single": [*items]}:
-            names = [str(item["SpecialToken"]["id"]) if "SpecialToken" in item else "" for item in items]
-            before = list(takewhile(bool, names))
-            return before, names[len(before) + 1 :]
-    raise UserError(f"{where}: post_processor {post_processor!r} is none that GGUF can name")

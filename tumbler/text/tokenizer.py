@@ -21,6 +21,7 @@ from tumbler.text.bpe_trainer import learn_merges, train_sentencepiece
 from tumbler.text.byte_level import BYTES, byte_characters, to_bytes
 from tumbler.text.byte_pairs import SPLIT, added_ids, parse_json, token_bytes, without_added, write_json
 from tumbler.text.encoders import Encoder, Ids, encoder_of
+from tumbler.text.framing import framing
 from tumbler.text.pieces import count
 from tumbler.text.roles import TUMBLER, roles_of
 from tumbler.text.sentencepiece_reader import read_sentencepiece
@@ -47,6 +48,8 @@ class Parts:
     """bos, end, pad, system, user, assistant: the names of the special tokens that play these parts."""
     files: Mapping[str, bytes]
     """The files that `save` writes."""
+    begin: Sequence[int]
+    """What stands before a text."""
     where: str
     """What errors call it."""
 
@@ -163,8 +166,8 @@ class Tokenizer:
 
     @property
     def begin(self) -> list[int]:
-        """What stands before a document: the begin token, or nothing where the tokenizer has none."""
-        return [self.roles["bos"]] if "bos" in self.roles else []
+        """What stands before a text of its own, as transformers has it: mostly the begin token, or nothing."""
+        return list(self._parts.begin)
 
     @property
     def end(self) -> int:
@@ -210,7 +213,9 @@ def _json_parts(serialized: str, beside: Mapping[str, bytes], where: str) -> Par
     special = added_ids(body)
     roles = roles_of(special, beside, where)
     encoder = encoder_of(without_added(body), where)
-    return Parts(encoder, token_bytes(body, where), special, roles, {JSON: serialized.encode(), **beside}, where)
+    before, _ = framing(body.get("post_processor")) or ([], [])
+    begin = [special[name] for name in before if name in special]
+    return Parts(encoder, token_bytes(body, where), special, roles, {JSON: serialized.encode(), **beside}, begin, where)
 
 
 def _tiktoken_parts(file: Path) -> Parts:
@@ -222,9 +227,9 @@ def _tiktoken_parts(file: Path) -> Parts:
 def _sentencepiece_parts(model: bytes, beside: Mapping[str, bytes], where: str) -> Parts:
     read = read_sentencepiece(model, where)
     ours = set(SPECIAL) <= read.special.keys()
-    return Parts(
-        read.encoder, read.pieces, read.special, TUMBLER if ours else read.roles, {MODEL: model, **beside}, where
-    )
+    roles = TUMBLER if ours else read.roles
+    begin = [read.special[roles["bos"]]] if "bos" in roles else []
+    return Parts(read.encoder, read.pieces, read.special, roles, {MODEL: model, **beside}, begin, where)
 
 
 def _beside(context: int | None) -> dict[str, bytes]:
