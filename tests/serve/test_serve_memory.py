@@ -27,11 +27,12 @@ def command(folder: Path, *options: str) -> Iterator[tuple[str, psutil.Process]]
     arguments = [sys.executable, "-m", "tumbler", "serve", str(folder), "--port", "0", *options]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    line = next(line for line in process.stderr if PORT_LINE in line)
-    port = line.partition(PORT_LINE)[2].partition(" ")[0]
-    yield PORT_LINE + port, psutil.Process(process.pid)
-    process.terminate()
-    process.wait(20)
+    try:
+        line = next(line for line in process.stderr if PORT_LINE in line)
+        yield PORT_LINE + line.partition(PORT_LINE)[2].partition(" ")[0], psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 @pytest.fixture
