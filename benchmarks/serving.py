@@ -1,6 +1,6 @@
 """Many clients at once: what a server answers, how long they wait, and whether its memory grows.
 
-    python benchmarks/serving.py runs/smollm2 --clients 200 --minutes 3 --weights packed
+    python benchmarks/serving.py runs/smollm2 --clients 200 --minutes 3 --precision bf16
     python benchmarks/serving.py runs/smollm2 --leave 500
 
 The server runs in a process of its own. Each client asks for a streamed completion of --tokens after a
@@ -57,7 +57,7 @@ async def _server(options: argparse.Namespace) -> AsyncIterator[tuple[str, psuti
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tumbler", "serve", str(options.model), "--port", str(port)]
-    command += ["--slots", str(options.slots), "--weights", options.weights]
+    command += ["--slots", str(options.slots), "--precision", options.precision]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -186,7 +186,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--slots", type=int, default=32)
-    parser.add_argument("--weights", default="plain")
+    parser.add_argument("--precision", default="bf16")
     parser.add_argument("--leave", type=int, default=0)
     return parser.parse_args()
 
