@@ -10,6 +10,10 @@ import httpx
 import pytest
 from support import Parrot, app_of
 
+from tumbler.chat import ChatModel
+from tumbler.serve.app import create_app
+from tumbler.serve.models import Models
+
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -30,18 +34,27 @@ def url(model: Any, tokenizer: Any, serving: Any) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(url: str) -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("needs Chromium")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        tab = browser.new_page()
-        tab.set_default_timeout(8000)
-        tab.goto(url)
-        yield tab
+        yield browser
         browser.close()
+
+
+def tab_of(browser: Any, url: str) -> Any:
+    tab = browser.new_page()
+    tab.set_default_timeout(8000)
+    tab.goto(url)
+    return tab
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, url: str) -> Any:
+    return tab_of(browser, url)
 
 
 def test_the_page_allows_its_own_script_and_style_only(url: str) -> None:
@@ -92,3 +105,27 @@ def test_an_error_is_shown_and_the_message_given_back(page: Any) -> None:
     page.keyboard.press("Enter")
     page.locator(".error", has_text="shorten the messages").wait_for()
     assert page.input_value("#ask").startswith("word word")
+
+
+def test_a_key_is_asked_for_models_are_chosen_and_thoughts_fold(
+    browser: Any, model: Any, tokenizer: Any, serving: Any
+) -> None:
+    says = [tokenizer.special["<|think|>"], *tokenizer.encode("<b>One</b> and two.")]
+    says += [tokenizer.special["<|/think|>"], *tokenizer.encode("Three.")]
+    chats = {name: ChatModel.of(Parrot(model, tokenizer, says), tokenizer) for name in ("small", "large")}
+    with serving(create_app(Models.of(chats), keys=["open-sesame"])) as url:
+        page = tab_of(browser, url)
+        page.fill("#key", "open-sesame")
+        page.keyboard.press("Enter")
+        page.select_option("#models", "large")
+        page.fill("#ask", "What are one and two?")
+        with page.expect_request("**/v1/chat/completions") as sent:
+            page.locator("#ask").press("Enter")
+        assert sent.value.post_data_json["model"] == "large"
+        page.locator(".foot").wait_for()
+        assert page.locator(".turn.assistant .text").text_content() == "Three."
+        thought = page.locator(".thought")
+        assert not thought.is_visible()
+        page.get_by_text("Thought for 1 s").click()
+        thought.wait_for()
+        assert thought.text_content() == "<b>One</b> and two."
