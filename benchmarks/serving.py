@@ -37,7 +37,6 @@ class Seen:
 
     first: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
-    tokens: int = 0
     errors: list[str] = field(default_factory=list)
 
 
@@ -93,9 +92,8 @@ async def _load(options: argparse.Namespace, url: str, process: psutil.Process, 
     limits = httpx.Limits(max_connections=options.clients)
     async with httpx.AsyncClient(timeout=600, limits=limits) as client:
         work = [_client(n, options, client, url, vocabulary, seen, begun, end) for n in range(options.clients)]
-        await asyncio.gather(_watch(process, memory, begun, end), *work)
-    minutes = (time.perf_counter() - begun - WARM_SECONDS) / 60
-    _tell(options, seen, minutes)
+        rate, *_ = await asyncio.gather(_watch(url, process, memory, begun, end), *work)
+    _tell(options, seen, rate)
     warm = [size for at, size in memory if at > WARM_SECONDS]
     third = len(warm) // 3
     print(f"memory after warm-up: {statistics.mean(warm[:third]):.0f} MB in the first third of the time, "
@@ -115,7 +113,7 @@ async def _client(
     draw = random.Random(number)
     await asyncio.sleep(WARM_SECONDS / 2 * number / options.clients)
     while time.perf_counter() < end:
-        at, first, tokens = time.perf_counter(), 0.0, 0
+        at, first = time.perf_counter(), 0.0
         try:
             async with client.stream("POST", f"{url}/v1/completions", json=_body(options, vocabulary, draw)) as answer:
                 async for line in answer.aiter_lines():
@@ -123,7 +121,6 @@ async def _client(
                         first = first or time.perf_counter()
                         if "error" in line[:12]:
                             seen.errors.append(line)
-                        tokens += 1
             if answer.status_code != 200:
                 seen.errors.append(str(answer.status_code))
         except httpx.HTTPError as error:
@@ -131,19 +128,27 @@ async def _client(
         if at > begun + WARM_SECONDS:
             seen.first.append(first - at)
             seen.whole.append(time.perf_counter() - at)
-            seen.tokens += options.tokens
 
 
-async def _watch(process: psutil.Process, memory: list[tuple[float, float]], begun: float, end: float) -> None:
+async def _watch(
+    url: str, process: psutil.Process, memory: list[tuple[float, float]], begun: float, end: float
+) -> float:
+    """Tokens made a second after the warm-up."""
+    made: list[tuple[float, float]] = []
     while (now := time.perf_counter()) < end:
         memory.append((now - begun, process.memory_info().rss / 2**20))
+        if not made and now > begun + WARM_SECONDS:
+            made.append((now, await _figure(url, r"tumbler_generation_tokens_total")))
         await asyncio.sleep(1)
+    made.append((time.perf_counter(), await _figure(url, r"tumbler_generation_tokens_total")))
+    (first, before), (last, after) = made
+    return (after - before) / (last - first)
 
 
-def _tell(options: argparse.Namespace, seen: Seen, minutes: float) -> None:
+def _tell(options: argparse.Namespace, seen: Seen, rate: float) -> None:
     print(f"{options.clients} clients, {len(seen.whole)} answers of {options.tokens} tokens after {options.tokens}, "
           f"{len(seen.errors)} errors {seen.errors[:1] or ''}")  # fmt: skip
-    print(f"{seen.tokens / minutes / 60:.0f} tokens made a second")
+    print(f"{rate:.0f} tokens made a second, after as many read")
     for name, times in (("first token", seen.first), ("whole answer", seen.whole)):
         ordered = sorted(times)
         median, p99 = statistics.median(ordered), ordered[int(0.99 * (len(ordered) - 1))]
@@ -168,15 +173,16 @@ async def _leave(options: argparse.Namespace, url: str, vocabulary: int) -> None
 
     await asyncio.gather(*(visit() for _ in range(options.leave)))
     begun = time.perf_counter()
-    while await _held(url):
+    while await _figure(url, r"tumbler_requests_(?:running|waiting)"):
         await asyncio.sleep(0.01)
     print(f"{options.leave} clients left at random points; all slots free {time.perf_counter() - begun:.2f} s later")
 
 
-async def _held(url: str) -> float:
+async def _figure(url: str, name: str) -> float:
+    """Of the metrics' page: the sum over all labels."""
     async with httpx.AsyncClient(timeout=30) as client:
         page = (await client.get(f"{url}/metrics")).text
-    return sum(map(float, re.findall(r"^tumbler_requests_(?:running|waiting)\{.*\} (\S+)", page, re.MULTILINE)))
+    return sum(map(float, re.findall(rf"^{name}\{{.*\}} (\S+)", page, re.MULTILINE)))
 
 
 def _options() -> argparse.Namespace:
