@@ -139,3 +139,11 @@ def test_a_cache_that_finds_no_memory_to_grow_stays_as_it_was(monkeypatch: pytes
     with pytest.raises(MemoryError):
         held.reserve(500, 1000)
     assert {tensor.shape[2] for tensor in (*held.keys, *held.values)} == {held.capacity} == {256}
+
+
+def test_where_torch_has_no_onednn_packed_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    for weights in ("packed", "int8", "int4"):
+        with pytest.raises(UserError, match="weights need oneDNN, which this build of torch lacks"):
+            Runner(model_of("llama", torch.bfloat16), 1, 64, weights)
+    Runner(model_of("llama"), 1, 64, "plain")

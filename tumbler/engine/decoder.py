@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from tumbler.engine import layer
 from tumbler.engine.alone import Alone
 from tumbler.engine.layer import Entry, Layer, Norm, Turns
-from tumbler.engine.products import PRODUCTS, Weights
+from tumbler.engine.products import Weights, product_of
 from tumbler.model import Transformer
 from tumbler.model.attention import attention
 from tumbler.model.rotary import frequencies
@@ -124,13 +124,13 @@ class Decoder:
     def __init__(self, model: Transformer, weights: Weights = "plain", compile: bool = False) -> None:
         """compile: what runs one row alone (CPU)."""
         self.config = model.config
-        make = PRODUCTS[weights]
+        make = product_of(weights)
         decoder: Any = model.model
         self.embed_tokens, self.embed_positions = decoder.embed_tokens, decoder.embed_positions
         self.layers = [Layer.of(block, self.config, make) for block in decoder.layers]
         self.norm = Norm(decoder.norm, self.config)
         # A 4-bit head costs more in quality than it saves (llama.cpp's q4_0 has it in 8 bits too).
-        head = PRODUCTS["int8"] if weights == "int4" else make
+        head = product_of("int8") if weights == "int4" else make
         self.head = Entry(head, self.norm, _Head(model.head_weight, model.head_bias))
         self.dtype, self.device = model.head_weight.dtype, model.head_weight.device
         self.alone: Alone | None = None

@@ -154,6 +154,13 @@ def _finished(y: Tensor, scale: Tensor | None, bias: Tensor | None) -> Tensor:
     return y if bias is None else y.add_(bias)
 
 
+def product_of(weights: Weights) -> Callable[[Tensor, Tensor | None], Product]:
+    """What lays out a weight and its bias; UserError where torch cannot."""
+    if weights in ("packed", "int8") and not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        raise UserError(f"{weights} weights need oneDNN, which this build of torch lacks; use plain ones (fp32)")
+    return PRODUCTS[weights]
+
+
 PRODUCTS: Final[Mapping[Weights, Callable[[Tensor, Tensor | None], Product]]] = {
     "plain": Plain,
     "packed": Packed,
