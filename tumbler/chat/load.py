@@ -41,12 +41,13 @@ class Fit:
     def on(self, machine: Machine) -> tuple[torch.device, torch.dtype, Weights]:
         """UserError when the machine cannot."""
         precision = self.precision or ("bf16" if machine.bf16 else "fp32")
+        dtype = torch.float32 if precision == "fp32" else torch.bfloat16
         if machine.kind == "cpu":
-            return torch.device("cpu"), torch.float32 if precision == "fp32" else torch.bfloat16, ON_CPU[precision]
+            return torch.device("cpu"), dtype, ON_CPU[precision]
         if precision in ("int8", "int4") or self.compile:
             what = "compile" if self.compile else precision
             raise UserError(f"{what} is for CPUs, and this machine computes on {machine.name}; leave it out")
-        return torch.device(machine.kind), torch.float32 if precision == "fp32" else torch.bfloat16, "plain"
+        return torch.device(machine.kind), dtype, "plain"
 
 
 FP32: Final = Fit()
