@@ -94,14 +94,17 @@ def _run(options: argparse.Namespace) -> None:
     tokenizer, train_shards = Tokenizer.load(options.tokens / "tokenizer"), Shards.open(options.tokens / "train")
     judges = _judges(Shards.open(options.tokens / "val"), tokenizer, options.context)
     made = (_tumbler if options.side == "tumbler" else _nanochat)(options, tokenizer, train_shards)
-    each = _seconds_a_step(made, options)
+    kept = options.out.with_suffix("") / f"{options.side}-d{options.depth}-{options.one}{options.trial}"
+    if (kept / "run.json").exists():
+        each, curve = json.loads((kept / "run.json").read_text())
+    else:
+        each, curve = _seconds_a_step(made, options), []
     steps = max(1, round(options.minutes * 60 / each))
     made.restart()
-    kept = options.out.with_suffix("") / f"{options.side}-d{options.depth}-{options.one}{options.trial}"
-    curve = json.loads((kept / "curve.json").read_text()) if (kept / "curve.json").exists() else []
-    if curve:
-        made.go_on(kept / str(curve[-1][1]), curve[-1][1], steps)
-    for number in range(curve[-1][1] if curve else 0, steps):
+    done = curve[-1][1] if curve else 0
+    if done:
+        made.go_on(kept / str(done), done, steps)
+    for number in range(done, steps):
         made.step(number, steps)
         if (number + 1) % max(1, steps // LOOKS) == 0 or number + 1 == steps:
             spent = (number + 1) * each
@@ -109,7 +112,7 @@ def _run(options: argparse.Namespace) -> None:
             curve.append((round(spent, 1), number + 1, *bits))
             where = f"{options.side} d{options.depth} seed {options.one}: {spent:.0f} s, step {number + 1}/{steps}"
             print(f"{where}, bits a byte of beginnings {bits[0]:.4f}, of all text {bits[1]:.4f}", flush=True)
-            _keep(made, kept, curve)
+            _keep(made, kept, each, curve)
     line = {"side": options.side, "depth": options.depth, "seed": options.one, "trial": options.trial}
     line |= {"tokens": steps * options.rows * options.context, "seconds": round(steps * each), "curve": curve}
     with options.out.open("a", encoding="utf-8") as file:
@@ -117,11 +120,12 @@ def _run(options: argparse.Namespace) -> None:
     shutil.rmtree(kept)
 
 
-def _keep(made: Run, folder: Path, curve: list[tuple[float, ...]]) -> None:
-    """The curve is written last, and names the folder that it goes with."""
+def _keep(made: Run, folder: Path, each: float, curve: list[tuple[float, ...]]) -> None:
+    """The seconds a step, which are not to be measured anew: the schedule goes by them; and the curve, which is written
+    last and names the folder that it goes with."""
     made.save(folder / str(curve[-1][1]))
-    (folder / "curve.part").write_text(json.dumps(curve))
-    (folder / "curve.part").replace(folder / "curve.json")
+    (folder / "run.part").write_text(json.dumps([each, curve]))
+    (folder / "run.part").replace(folder / "run.json")
     for older in curve[:-1]:
         shutil.rmtree(folder / str(older[1]), ignore_errors=True)
 
